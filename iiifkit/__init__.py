@@ -1,0 +1,1 @@
+"""iiifkit: a IIIF image server, a tile seeder and an image transformer, extended through plugins."""

@@ -1,0 +1,30 @@
+"""The door through which iiifkit's own sources, caches, engines and qualities come in, as any plugin's do."""
+
+from collections.abc import Mapping
+
+from .contracts import Cache, Engine, Quality, Source
+from .hookspecs import Offer, hookimpl
+
+
+@hookimpl
+def iiifkit_sources() -> Mapping[str, Offer[Source]]:
+    """Disk and URI."""
+    return {}
+
+
+@hookimpl
+def iiifkit_caches() -> Mapping[str, Offer[Cache]]:
+    """Disk, Memory and Null."""
+    return {}
+
+
+@hookimpl
+def iiifkit_engines() -> Mapping[str, Offer[Engine]]:
+    """VIPS and Pillow."""
+    return {}
+
+
+@hookimpl
+def iiifkit_qualities() -> Mapping[str, Offer[Quality]]:
+    """Dither."""
+    return {}

@@ -1,0 +1,1 @@
+"""Caches: where fetched, prepared and rendered images are kept, one file each."""

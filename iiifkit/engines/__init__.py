@@ -1,0 +1,1 @@
+"""Graphics engines: decoding, transforming, encoding; one file each."""

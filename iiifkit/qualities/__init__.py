@@ -1,0 +1,1 @@
+"""Qualities beyond the specification, one file each."""

@@ -1,0 +1,1 @@
+"""Sources: where original images live, one file each."""
