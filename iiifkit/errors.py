@@ -13,10 +13,12 @@ Every error that iiifkit raises on purpose, drawn as text::
     │   ├── BrokenImage          truncated or malformed
     │   └── ImageOverLimit       more source pixels or bytes than the limits allow
     ├── SourceError              the place where images live did not answer properly
-    │   └── SourceTimeout        ... in time
+    │   ├── SourceTimeout        ... in time
+    │   └── SourceChanged        the image was replaced between two looks at it; ask again
     ├── Overloaded               too much work is waiting; try again later
     │   └── DeadlineExceeded     this answer took longer than limits.deadline
     ├── Stopped                  the work was abandoned because nobody waits for it
+    ├── PluginFailed             a plugin's code raised or returned nonsense while it was at work
     ├── CacheError               a cache could not be read or written; never fatal to an answer
     └── SetupError               start-up cannot go on
         ├── ConfigError          the config is wrong, and where
@@ -76,6 +78,10 @@ class SourceTimeout(SourceError):
     """The place where images live did not answer in time."""
 
 
+class SourceChanged(SourceError):
+    """The image was replaced between two looks at it; the same request will see the new one."""
+
+
 class Overloaded(IIIFKitError):
     """Too much work is waiting; the same request may succeed later."""
 
@@ -90,6 +96,10 @@ class DeadlineExceeded(Overloaded):
 
 class Stopped(IIIFKitError):
     """The work was abandoned, because nobody waits for it any more."""
+
+
+class PluginFailed(IIIFKitError):
+    """A plugin's code raised, or returned what is no picture, while it was at work."""
 
 
 class CacheError(IIIFKitError):

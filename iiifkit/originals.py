@@ -1,0 +1,202 @@
+"""Original images: finding one, knowing it without decoding it, and opening it where reading is cheap."""
+
+import hashlib
+import logging
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from cachetools import LRUCache
+
+from .blob import Blob
+from .contracts import Cache, Source
+from .errors import CacheError, ImageOverLimit, SourceChanged, UnsupportedImage
+from .image_api.formats import recognize
+from .image_api.image import ImageInfo
+
+log = logging.getLogger("iiifkit")
+
+WHOLE = 64 * 1024 * 1024
+"""Remote images up to this many bytes are fetched whole into the image cache; larger ones are read in ranges."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The one record of an identifier: what its source held when it was last looked at.
+
+    ``tag`` stands for the source's version together with everything that decides how it is rendered; cached entries
+    under another tag are stale. ``checked`` is in seconds of the monotonic clock.
+    """
+
+    identifier: str
+    info: ImageInfo
+    version: str
+    tag: str
+    modified: float | None
+    checked: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReadLimits:
+    """What may be opened: formats by name, pixels by format (``default`` for the rest), bytes."""
+
+    formats: frozenset[str]
+    pixels: Mapping[str, int]
+    bytes: int | None = None
+
+    def check_format(self, format: str | None) -> str:
+        """Return the format if it may be opened. Raises `UnsupportedImage` by name."""
+        if format in self.formats:
+            return format
+        what = f"is stored as {format}" if format else "is not a picture in a known format"
+        raise UnsupportedImage(f"The file {what}; this server opens: {', '.join(sorted(self.formats))}.")
+
+    def check_info(self, info: ImageInfo) -> None:
+        """Raise `ImageOverLimit` if the image has more pixels than its format may have."""
+        limit = self.pixels.get(info.format, self.pixels.get("default"))
+        if limit is not None and info.pixels > limit:
+            raise ImageOverLimit(
+                f"The image has {info.width}x{info.height} pixels; this server opens {info.format} images of "
+                f"up to {limit} pixels."
+            )
+
+
+class Originals:
+    """All images of a source. Thread-safe; methods but `fresh` may block."""
+
+    def __init__(
+        self,
+        source: Source,
+        cache: Cache,
+        probe: Callable[[Blob, str], ImageInfo],
+        limits: ReadLimits,
+        fingerprint: str,
+        remembered: int = 20_000,
+    ) -> None:
+        self.source = source
+        self._cache = cache
+        self._probe = probe
+        self._limits = limits
+        self._fingerprint = fingerprint
+        self._records: LRUCache[str, Known] = LRUCache(remembered)
+        self._lock = threading.Lock()
+
+    def fresh(self, identifier: str) -> Known | None:
+        """Return what is known if it is still true, without blocking; else None.
+
+        Raises `ImageNotFound` or a `SourceError` where the source can tell at once.
+        """
+        with self._lock:
+            known = self._records.get(identifier)
+        if known is None:
+            return None
+        if self.source.revalidate:
+            return known if time.monotonic() - known.checked < self.source.revalidate else None
+        return known if self.source.version(identifier) == known.version else None
+
+    def look(self, identifier: str) -> Known:
+        """Return what is known of an image, asking the source if need be.
+
+        Raises `ImageNotFound`, a `SourceError` or an `ImageError`.
+        """
+        known = self.fresh(identifier)
+        if known is not None:
+            return known
+        with self._lock:
+            known = self._records.get(identifier)
+        if known is not None and self.source.version(identifier) == known.version:
+            return self._remember(replace(known, checked=time.monotonic()))
+        with self._open(identifier) as blob:
+            if self._limits.bytes is not None and blob.size > self._limits.bytes:
+                raise ImageOverLimit(
+                    f"The image has {blob.size} bytes; this server opens images of up to {self._limits.bytes} bytes."
+                )
+            format = self._limits.check_format(recognize(blob.read(0, 32)))
+            info = self._probe(blob, format)
+            self._limits.check_info(info)
+            tag = digest(blob.version, self._fingerprint)
+            return self._remember(Known(identifier, info, blob.version, tag, blob.modified, time.monotonic()))
+
+    def open(self, known: Known) -> Blob:
+        """Return the bytes of exactly the version that is known. Raises `SourceChanged` if there is another by now."""
+        blob = self._open(known.identifier, known.version)
+        if blob.version != known.version:
+            blob.close()
+            self.forget(known.identifier)
+            raise SourceChanged("The image was changed while it was read; ask again.")
+        return blob
+
+    def forget(self, identifier: str) -> None:
+        """Drop what is known of an image, so that the source is asked again."""
+        with self._lock:
+            self._records.pop(identifier, None)
+
+    def _remember(self, known: Known) -> Known:
+        with self._lock:
+            self._records[known.identifier] = known
+        return known
+
+    def _open(self, identifier: str, version: str | None = None) -> Blob:
+        """Open an image, remote ones through the image cache."""
+        if not self.source.revalidate:
+            return self.source.open(identifier)
+        key = f"%sources/{digest(identifier)}"
+        wanted = version or self.source.version(identifier)
+        try:
+            kept = self._cache.get(key, digest(wanted))
+        except CacheError as error:
+            log.warning("the image cache failed: %s", error)
+            kept = None
+        return _Named(kept, wanted) if kept is not None else self._keep(key, self.source.open(identifier))
+
+    def _keep(self, key: str, blob: Blob) -> Blob:
+        """Put a fetched image into the cache, if it is small enough or came whole; go on without it if that fails."""
+        if blob.path is None and blob.size > WHOLE:
+            return blob
+        try:
+            if blob.path is None:
+                self._cache.put(key, blob.read_all(), digest(blob.version), "application/octet-stream")
+            else:
+                self._cache.put(key, _copy(blob.path), digest(blob.version), "application/octet-stream")
+            kept = self._cache.get(key, digest(blob.version))
+        except CacheError as error:
+            log.warning("a fetched image could not be kept: %s", error)
+            return blob
+        if kept is None:
+            return blob
+        blob.close()
+        return _Named(kept, blob.version, blob.modified)
+
+
+class _Named(Blob):
+    """A cache's Blob under the version that its source gave it."""
+
+    def __init__(self, blob: Blob, version: str, modified: float | None = None) -> None:
+        self._blob = blob
+        self.size = blob.size
+        self.version = version
+        self.modified = modified
+        self.path = blob.path
+        self.remote = blob.remote
+
+    def read(self, offset: int, length: int) -> bytes:
+        return self._blob.read(offset, length)
+
+    def close(self) -> None:
+        self._blob.close()
+
+
+def _copy(path: Path) -> Path:
+    """Copy a fetched file, because a cache moves what it is given and the original may not be ours."""
+    with tempfile.NamedTemporaryFile(delete=False, prefix="iiifkit-") as copy, path.open("rb") as original:
+        shutil.copyfileobj(original, copy)
+    return Path(copy.name)
+
+
+def digest(*parts: str) -> str:
+    """Return 32 hexadecimal digits that stand for some texts."""
+    return hashlib.blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()

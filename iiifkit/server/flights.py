@@ -1,0 +1,80 @@
+"""Single flight: one piece of work for all who ask for the same thing at the same time."""
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+from ..contracts import Work
+
+Result = TypeVar("Result")
+
+
+class _Flight(Generic[Result]):
+    """One piece of work under way, and how many wait for it."""
+
+    def __init__(self) -> None:
+        self.waiters = 0
+        self.task: asyncio.Task[Result]
+        self._stopped = threading.Event()
+        self._lock = threading.Lock()
+        self._stoppers: list[Callable[[], None]] = []
+
+    @property
+    def work(self) -> Work:
+        return Work(self._stopped.is_set, self._register)
+
+    def _register(self, stopper: Callable[[], None]) -> None:
+        with self._lock:
+            self._stoppers.append(stopper)
+            late = self._stopped.is_set()
+        if late:
+            stopper()
+
+    def stop(self) -> None:
+        """Tell the work to end: the flag for code that asks, the stoppers for code that cannot."""
+        with self._lock:
+            self._stopped.set()
+            stoppers = list(self._stoppers)
+        for stopper in stoppers:
+            stopper()
+        self.task.cancel()
+
+
+class Flights(Generic[Result]):
+    """Work under way, by key. Waiting holds no thread and no slot.
+
+    The work goes on as long as anyone waits: a hang-up of the first asker does not fail the others, and the last
+    hang-up stops it.
+    """
+
+    def __init__(self) -> None:
+        self._flights: dict[str, _Flight[Result]] = {}
+
+    def __len__(self) -> int:
+        return len(self._flights)
+
+    async def join(self, key: str, start: Callable[[Work], Awaitable[Result]]) -> Result:
+        """Return the result of ``start``, begun here or by someone else with the same key."""
+        flight = self._flights.get(key)
+        if flight is None:
+            flight = self._flights[key] = _Flight()
+            flight.task = asyncio.ensure_future(self._fly(key, flight, start))
+        flight.waiters += 1
+        try:
+            return await asyncio.shield(flight.task)
+        finally:
+            flight.waiters -= 1
+            if not flight.waiters and not flight.task.done():
+                self._remove(key, flight)
+                flight.stop()
+
+    async def _fly(self, key: str, flight: _Flight[Result], start: Callable[[Work], Awaitable[Result]]) -> Result:
+        try:
+            return await start(flight.work)
+        finally:
+            self._remove(key, flight)
+
+    def _remove(self, key: str, flight: _Flight[Result]) -> None:
+        if self._flights.get(key) is flight:
+            del self._flights[key]

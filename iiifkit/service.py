@@ -1,0 +1,153 @@
+"""The straight line from a request to its answer, step by step, without HTTP and without a server.
+
+The server walks the same steps with threads between them; `Service.answer` walks them in one go.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from .blob import Blob
+from .contracts import NO_LIMIT, Cache, Work
+from .errors import CacheError, SourceChanged
+from .image_api.canonical import canonical_path, key_identifier, key_path
+from .image_api.features import FeatureSet
+from .image_api.formats import FORMATS
+from .image_api.geometry import Limits, resolve
+from .image_api.info import InfoBuilder
+from .image_api.plan import Plan
+from .image_api.request import ImageRequest
+from .originals import Known, Originals, digest
+from .rendering import Renderer
+
+log = logging.getLogger("iiifkit")
+
+LOSSY = frozenset({"jpg", "webp", "avif", "jp2", "pdf"})
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A request that is understood: which image, which plan, and the plan's spellings.
+
+    ``canonical`` is relative to the service root of its API version, ``key`` is where caches keep the answer.
+    """
+
+    request: ImageRequest
+    known: Known
+    plan: Plan
+    canonical: str
+    key: str
+    etag: str
+
+    @property
+    def media_type(self) -> str:
+        """The media type of the answer."""
+        return FORMATS[self.plan.format].media_type
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The bytes of a picture, and how they were come by: ``cache`` or ``render``."""
+
+    body: bytes
+    resolved: Resolved
+    how: str
+
+
+class Service:
+    """Everything needed to answer requests: images, a renderer, a cache for derivatives, and the rules."""
+
+    def __init__(
+        self,
+        originals: Originals,
+        renderer: Renderer,
+        derivatives: Cache,
+        features: FeatureSet,
+        limits: Limits,
+        info: InfoBuilder,
+        default_version: int = 2,
+        close: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.originals = originals
+        self.renderer = renderer
+        self.derivatives = derivatives
+        self.features = features
+        self.limits = limits
+        self.info = info
+        self.default_version = default_version
+        self.close = close
+
+    def parse(self, path: str, version: int) -> ImageRequest:
+        """Read an image request's path, below the service root, and check what it uses: steps 1 and 2.
+
+        Raises `BadRequest` or `ImageNotFound`.
+        """
+        request = self.features.check(ImageRequest.parse(path, version))
+        self.renderer.check(request.quality)
+        return request
+
+    def look(self, identifier: str) -> Known:
+        """Step 3: what is known of an image. Blocks; `Originals.fresh` is its memory."""
+        return self.originals.look(identifier)
+
+    def resolve(self, request: ImageRequest, known: Known) -> Resolved:
+        """Step 4: the plan, its canonical URI, its cache key and its ETag.
+
+        Raises `BadRequest`, `NotOffered` or `SizeOverLimit`.
+        """
+        info, default = known.info, self.features.default_quality
+        plan = resolve(request, info, self.limits, self.features, self.info.prepared_tile)
+        size = (info.width, info.height)
+        canonical = canonical_path(plan, size, self.limits, request.version, default)
+        key = f"{key_identifier(known.identifier)}/{key_path(plan, size, self.default_version, default)}"
+        # A render and a slice of one plan may differ in a lossy format, so only the others get a strong ETag.
+        etag = f'{"W/" if plan.format in LOSSY else ""}"{digest(known.tag, key)}"'
+        return Resolved(request, known, plan, f"{request.spelling}/{canonical}", key, etag)
+
+    def stored(self, resolved: Resolved) -> Blob | None:
+        """Step 5: the answer as the derivative cache has it. A broken cache is a miss."""
+        try:
+            return self.derivatives.get(resolved.key, resolved.known.tag)
+        except CacheError as error:
+            log.warning("the derivative cache failed: %s", error)
+            return None
+
+    def render(self, resolved: Resolved, work: Work = NO_LIMIT) -> bytes:
+        """Step 7: make the picture and keep it. A failed put is logged; the picture is returned all the same.
+
+        Raises `ImageError`, `SourceError`, `PluginFailed` or `Stopped`.
+        """
+        with self.originals.open(resolved.known) as blob:
+            body = self.renderer.render(blob, resolved.known.info, resolved.plan, work)
+        try:
+            self.derivatives.put(resolved.key, body, resolved.known.tag, resolved.media_type)
+        except CacheError as error:
+            log.warning("a derivative could not be kept: %s", error)
+        return body
+
+    def answer(self, path: str, version: int | None = None) -> Answer:
+        """Walk the whole line for one image request, such as ``photo.jpg/full/!400,400/0/default.jpg``.
+
+        Raises the errors of all steps.
+        """
+        request = self.parse(path, version or self.default_version)
+        try:
+            return self._finish(request)
+        except SourceChanged:
+            return self._finish(request)
+
+    def _finish(self, request: ImageRequest) -> Answer:
+        resolved = self.resolve(request, self.look(request.identifier))
+        kept = self.stored(resolved)
+        if kept is None:
+            return Answer(self.render(resolved), resolved, "render")
+        with kept:
+            return Answer(kept.read_all(), resolved, "cache")
+
+    def document(self, identifier: str, uri: str, version: int | None = None) -> dict[str, Any]:
+        """Return the info.json of an image as a dictionary; ``identifier`` is decoded, ``uri`` its base URI.
+
+        Raises `ImageNotFound`, a `SourceError` or an `ImageError`.
+        """
+        return self.info.build(self.look(identifier).info, uri, version or self.default_version)
