@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from .contracts import Cache, Engine, Quality, Source
-from .hookspecs import Offer, hookimpl
+from .hookspecs import Environment, Offer, hookimpl
 
 
 @hookimpl
@@ -21,7 +21,15 @@ def iiifkit_caches() -> Mapping[str, Offer[Cache]]:
 @hookimpl
 def iiifkit_engines() -> Mapping[str, Offer[Engine]]:
     """VIPS and Pillow."""
-    return {}
+    return {
+        "VIPS": Offer(_vips, summary="libvips: streams large pictures, reads tiles and levels of TIFF files"),
+    }
+
+
+def _vips(_: object, environment: Environment) -> Engine:
+    from .engines.vips import VipsEngine
+
+    return VipsEngine(environment.encode, environment.temporary_folder)
 
 
 @hookimpl

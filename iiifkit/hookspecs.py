@@ -13,6 +13,7 @@ import msgspec
 import pluggy
 
 from .contracts import Cache, Engine, Quality, Source
+from .encoding import EncodeOptions
 
 hookspec = pluggy.HookspecMarker("iiifkit")
 hookimpl = pluggy.HookimplMarker("iiifkit")
@@ -29,14 +30,14 @@ class Environment:
     ``block`` is the top-level config block that the offer asked for, decoded; None if the config has none.
     ``role`` is where the thing will stand: ``source``, ``images`` or ``derivatives`` (the two caches), ``engine``
     or ``quality``. ``max_source_bytes`` bounds what a source may fetch. ``temporary_folder`` is the config's
-    ``graphics.source.tmpdir``. ``encode`` maps a format to its encoder settings, ``{"jpg": {"quality": 80}}``.
+    ``graphics.source.tmpdir``. ``encode`` holds the encoder settings of every format.
     """
 
     role: str
     block: Any = None
     max_source_bytes: int | None = None
     temporary_folder: str | None = None
-    encode: Mapping[str, Mapping[str, Any]] | None = None
+    encode: EncodeOptions = EncodeOptions()
 
 
 Thing = TypeVar("Thing", covariant=True)

@@ -1,0 +1,82 @@
+"""How pictures are stored: the encoder settings of each format, as the config's ``encode`` block gives them."""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+Percent = Annotated[int, msgspec.Meta(ge=1, le=100)]
+
+
+class JpegOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``quality`` 1 to 100. ``progressive`` is smaller, but slower to make.
+
+    ``subsampling`` ``auto`` halves the color resolution below quality 90; ``4:4:4`` never, ``4:2:0`` always.
+    """
+
+    quality: Percent = 80
+    progressive: bool = False
+    subsampling: Literal["auto", "4:4:4", "4:2:0"] = "auto"
+
+
+class PngOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``compression`` 0 (none, fast) to 9 (small, slow)."""
+
+    compression: Annotated[int, msgspec.Meta(ge=0, le=9)] = 6
+
+
+class TifOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``compression`` of the strips; ``jpeg`` and ``webp`` lose detail, and bitonal pictures never use them."""
+
+    compression: Literal["none", "deflate", "lzw", "jpeg", "webp"] = "deflate"
+
+
+class GifOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``effort`` 1 (fast) to 10 (better palettes)."""
+
+    effort: Annotated[int, msgspec.Meta(ge=1, le=10)] = 7
+
+
+class WebpOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``quality`` 1 to 100, ``effort`` 0 (fast) to 6 (small). ``lossless`` keeps every pixel."""
+
+    quality: Percent = 80
+    effort: Annotated[int, msgspec.Meta(ge=0, le=6)] = 2
+    lossless: bool = False
+
+
+class AvifOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``quality`` 1 to 100, ``effort`` 0 (fast) to 9 (small, very slow). ``lossless`` keeps nearly every pixel."""
+
+    quality: Percent = 60
+    effort: Annotated[int, msgspec.Meta(ge=0, le=9)] = 1
+    lossless: bool = False
+
+
+class Jp2Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``quality`` 1 to 99 asks for a signal-to-noise ratio of 20 + 0.3 * quality decibels; 100 is lossless."""
+
+    quality: Percent = 80
+
+    @property
+    def decibels(self) -> int | None:
+        """The signal-to-noise ratio to reach; None if every pixel is kept."""
+        return None if self.quality == 100 else round(20 + 0.3 * self.quality)
+
+
+class PdfOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``quality`` 1 to 100 of the JPEG on the page."""
+
+    quality: Percent = 80
+
+
+class EncodeOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The settings of every format that is written."""
+
+    jpg: JpegOptions = JpegOptions()
+    png: PngOptions = PngOptions()
+    tif: TifOptions = TifOptions()
+    gif: GifOptions = GifOptions()
+    webp: WebpOptions = WebpOptions()
+    avif: AvifOptions = AvifOptions()
+    jp2: Jp2Options = Jp2Options()
+    pdf: PdfOptions = PdfOptions()

@@ -1,0 +1,92 @@
+"""Which smaller copy of a picture is good enough: stored pyramid levels, and decoders that shrink."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ..image_api.image import ImageInfo, Level
+from ..image_api.plan import Box
+from .orientation import StoredPlan, upright
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A copy of the picture, ``factor`` times smaller, with ``width`` x ``height`` stored pixels.
+
+    ``level`` is where it is stored; None if the decoder makes it.
+    """
+
+    factor: int
+    width: int
+    height: int
+    level: Level | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A copy, and the ``region`` of it that a plan means.
+
+    The region may be one pixel wider or higher than the copy; that pixel repeats its neighbor.
+    """
+
+    copy: Copy
+    region: Box
+
+
+def choose(plan: StoredPlan, copies: Iterable[Copy]) -> Choice:
+    """Return the smallest copy from which the plan's picture can be made without losing or moving anything.
+
+    The picture itself is the copy of factor 1. A copy serves a plan if it has at least as many pixels as the
+    result. What begins or ends off the copy's grid would move by up to half a pixel of the copy, so that is only
+    allowed where it is an eighth of a pixel of the result, and a last pixel that the copy lacks (sides that were
+    rounded down) only where it is less than half of one.
+    """
+    best = Choice(Copy(1, plan.full_width, plan.full_height), plan.region)
+    for copy in copies:
+        if copy.factor > best.copy.factor and (region := _region(plan, copy)):
+            best = Choice(copy, region)
+    return best
+
+
+def _region(plan: StoredPlan, copy: Copy) -> Box | None:
+    region = plan.region
+    across = _span(region.x, region.width, plan.full_width, plan.width, copy.factor, copy.width)
+    down = _span(region.y, region.height, plan.full_height, plan.height, copy.factor, copy.height)
+    return Box(across[0], down[0], across[1], down[1]) if across and down else None
+
+
+def _span(start: int, length: int, full: int, wanted: int, factor: int, stored: int) -> tuple[int, int] | None:
+    """Return start and length of one side in the copy's pixels; None if the copy does not serve."""
+    end = start + length
+    if start % factor or (end % factor and end != full):
+        first, last = (start + factor // 2) // factor, (end + factor // 2) // factor
+        return (first, last - first) if last <= stored and last - first >= 4 * wanted else None
+    first, last = start // factor, math.ceil(end / factor)
+    if last - first < wanted or first >= stored:
+        return None
+    if last > stored and (last > stored + 1 or last - first < 2 * wanted):
+        return None
+    return first, last - first
+
+
+def stored_levels(info: ImageInfo) -> list[Copy]:
+    """Return the levels that are whole-number copies: both sides the floor or ceiling of ``side / factor``."""
+    lie_down = upright(info.orientation).inverse
+    return [
+        Copy(factor, *lie_down.size(level.width, level.height), level)
+        for level in info.levels
+        if (factor := factor_of(info.width, info.height, level.width, level.height))
+    ]
+
+
+def factor_of(width: int, height: int, level_width: int, level_height: int) -> int:
+    """Return how many times smaller a copy is than ``width`` x ``height``, above 1; 0 if it is no such copy."""
+    if level_width < 1 or level_height < 1:
+        return 0
+    factor = round(width / level_width) if width > height else round(height / level_height)
+    fits = factor > 1 and _fits(width, level_width, factor) and _fits(height, level_height, factor)
+    return factor if fits else 0
+
+
+def _fits(full: int, side: int, factor: int) -> bool:
+    return side in (max(1, full // factor), math.ceil(full / factor))

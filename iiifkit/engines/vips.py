@@ -1,0 +1,158 @@
+"""The engine VIPS: libvips, which streams pictures through and reads only what it needs."""
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from ..blob import Blob
+from ..contracts import NO_LIMIT, Picture, Work
+from ..encoding import EncodeOptions
+from ..errors import SetupError
+from ..image_api.image import ImageInfo
+from ..image_api.plan import Plan
+from ..raster import Animation, Raster
+from . import tiff_header, vips_encoding, vips_pixels
+from .canvas import turned_size
+from .orientation import StoredPlan, in_stored_pixels, upright
+from .shrinking import Choice, Copy, choose, stored_levels
+from .vips_files import LOADERS, Trouble, open_part, open_whole
+
+_SHRINKS = (2, 4, 8)
+"""How much smaller libjpeg can make a picture while it decodes."""
+
+
+@dataclass(slots=True)
+class VipsPicture:
+    """A libvips pipeline, and what went wrong in it so far."""
+
+    image: Any
+    trouble: Trouble
+
+    def raster(self) -> Raster:
+        """Compute the pixels. Raises `BrokenImage` or `Stopped`."""
+        with self.trouble.told():
+            data = self.image.write_to_memory()
+        return Raster(self.image.width, self.image.height, self.image.bands, bytes(data))
+
+
+class VipsEngine:
+    """Reads and writes with libvips, one thread for each render."""
+
+    def __init__(self, encode: EncodeOptions | None = None, temporary_folder: str | None = None) -> None:
+        """Load libvips. Raises `SetupError` if it is not there."""
+        os.environ.setdefault("VIPS_CONCURRENCY", "1")
+        if temporary_folder:
+            os.putenv("TMPDIR", temporary_folder)  # for libvips alone: Python reads os.environ
+        try:
+            import pyvips
+        except (ImportError, OSError) as error:
+            raise SetupError("The engine VIPS needs pyvips and libvips, and one of them is not installed.") from error
+        pyvips.cache_set_max(0)
+        pyvips.block_untrusted_set(True)
+        self._encode = encode or EncodeOptions()
+        self._folder = temporary_folder
+        version = ".".join(str(pyvips.version(part)) for part in range(3))
+        self.fingerprint = f"libvips {version}, pyvips {pyvips.__version__}"
+        self.reads = frozenset(name for name, loader in LOADERS.items() if pyvips.type_find("VipsOperation", loader))
+        self.writes = frozenset(
+            name for name, saver in vips_encoding.SAVERS.items() if pyvips.type_find("VipsOperation", saver)
+        )
+
+    def probe(self, blob: Blob, format: str) -> ImageInfo:
+        """Return size and nature of the image, from its header. Raises `BrokenImage` or `UnsupportedImage`."""
+        if format == "tif":
+            return tiff_header.probe(blob)
+        image = open_part(blob, format, Trouble(NO_LIMIT))
+        orientation = _number(image, "orientation", 1)
+        orientation = orientation if 1 <= orientation <= 8 else 1
+        width, height = upright(orientation).size(image.width, image.height)
+        return ImageInfo(
+            width,
+            height,
+            format,
+            color=image.interpretation not in ("b-w", "grey16"),
+            alpha=bool(image.hasalpha()),
+            bits=_number(image, "bits-per-sample", 16 if image.format == "ushort" else 8),
+            orientation=orientation,
+            progressive=bool(_number(image, "interlaced", 0) or _number(image, "jpeg-multiscan", 0)),
+        )
+
+    def transform(self, blob: Blob, info: ImageInfo, plan: Plan, work: Work = NO_LIMIT) -> VipsPicture:
+        """Return the pipeline that makes the plan's picture. Raises `BrokenImage` or `Stopped`."""
+        stored = in_stored_pixels(info, plan)
+        trouble = Trouble(work)
+        if info.format == "jpg":
+            image, choice = self._open_jpeg(blob, stored, trouble)
+        else:
+            image, choice = self._open_level(blob, info, stored, trouble)
+        with trouble.told():
+            region = choice.region
+            image = vips_pixels.crop(image, region.x, region.y, region.width, region.height)
+            image = vips_pixels.to_srgb(vips_pixels.scale(image, stored.width, stored.height))
+            if stored.degrees or not stored.move.keeps_rows:
+                image = vips_pixels.computed(image, self._folder)
+            image = vips_pixels.move(image, stored.move)
+            if stored.degrees:
+                image = vips_pixels.turn(image, stored.degrees)
+            if plan.quality == "gray":
+                image = vips_pixels.gray(image)
+            elif plan.quality == "bitonal":
+                image = vips_pixels.bitonal(image)
+        return VipsPicture(image, trouble)
+
+    def _open_jpeg(self, blob: Blob, stored: StoredPlan, trouble: Trouble) -> tuple[Any, Choice]:
+        copies = [Copy(by, stored.full_width // by, stored.full_height // by) for by in _SHRINKS]
+        choice = choose(stored, (copy for copy in copies if copy.width and copy.height))
+        return open_whole(blob, "jpg", trouble, access="sequential", shrink=choice.copy.factor), choice
+
+    def _open_level(self, blob: Blob, info: ImageInfo, stored: StoredPlan, trouble: Trouble) -> tuple[Any, Choice]:
+        choice = choose(stored, stored_levels(info))
+        options: dict[str, Any] = {"access": "random" if info.tile else "sequential"}
+        if level := choice.copy.level:
+            options["subifd" if level.subdirectory else "page"] = level.locator
+        return open_whole(blob, info.format, trouble, **options), choice
+
+    def encode(self, picture: Picture | Raster | Animation, plan: Plan, work: Work = NO_LIMIT) -> bytes:
+        """Store the picture in ``plan.format``. Raises `BrokenImage` or `Stopped`."""
+        if isinstance(picture, VipsPicture):
+            image, trouble = picture.image, picture.trouble
+        else:
+            image, trouble = self._neutral(picture, plan), Trouble(work)
+        bitonal = plan.quality == "bitonal"
+        with trouble.told():
+            if plan.format not in vips_encoding.ALPHA:
+                image = vips_pixels.flat(image)
+            trouble.stop_with(image)
+            return vips_encoding.save(image, plan.format, vips_encoding.settings(self._encode, plan.format, bitonal))
+
+    def _neutral(self, picture: Picture | Raster | Animation, plan: Plan) -> Any:
+        if isinstance(picture, Animation):
+            if plan.format in vips_encoding.ANIMATED:
+                return vips_encoding.from_animation(picture)
+            return vips_encoding.from_raster(picture.last)
+        return vips_encoding.from_raster(picture if isinstance(picture, Raster) else picture.raster())
+
+    def estimate(self, info: ImageInfo, plan: Plan) -> int:
+        """Return about how many bytes `transform` and `encode` need: what is decoded at once, and the result."""
+        stored = in_stored_pixels(info, plan)
+        sample = 2 if info.bits > 8 else 1
+        bands = (3 if info.color else 1) + info.alpha
+        width, height = turned_size(stored.width, stored.height, stored.degrees)
+        result = 3 * max(width * height, stored.width * stored.height) * (bands + 1)
+        if info.format == "tif" and info.tile:
+            return result + _FIXED + 4 * info.tile[0] * info.tile[1] * bands * sample
+        if info.progressive or info.format in ("webp", "avif", "gif", "jp2"):
+            return result + _FIXED + int(_WHOLE.get(info.format, 3) * info.pixels * bands * sample)
+        return result + _FIXED + _ROWS * stored.full_width * bands * sample
+
+
+_FIXED = 4_000_000
+_ROWS = 64
+"""Rows of a picture that stream through at a time, in decoder, scaler and encoder together."""
+
+_WHOLE = {"jpg": 1.5, "png": 1.2, "webp": 2.8, "avif": 5.0, "gif": 2.5}
+"""Bytes for each sample of formats that are decoded whole, measured."""
+
+
+def _number(image: Any, name: str, default: int) -> int:
+    return int(image.get(name)) if image.get_typeof(name) else default

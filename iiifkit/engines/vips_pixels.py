@@ -1,0 +1,137 @@
+"""What libvips does to pixels: scaling, color management, turning, gray and black and white."""
+
+import math
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from .canvas import turned_size
+from .icc import is_srgb
+from .orientation import Move
+
+LUMA = (0.299, 0.587, 0.114)
+"""How much of red, green and blue the eye sees as light (ITU-R BT.601)."""
+
+_IN_MEMORY = 128 * 1024 * 1024
+"""Pictures that need more bytes than this, and whose rows are not made in order, wait in a temporary file."""
+
+
+def crop(image: Any, x: int, y: int, width: int, height: int) -> Any:
+    """Cut a part out; what lies beyond the right and lower edge repeats the last pixels."""
+    right, bottom = max(0, x + width - image.width), max(0, y + height - image.height)
+    if right or bottom:
+        image = image.embed(0, 0, image.width + right, image.height + bottom, extend="copy")
+    if (x, y, width, height) == (0, 0, image.width, image.height):
+        return image
+    return image.crop(x, y, width, height)
+
+
+def scale(image: Any, width: int, height: int) -> Any:
+    """Return exactly ``width`` x ``height`` pixels; what is transparent does not stain what is not."""
+    if (image.width, image.height) == (width, height):
+        return image
+    band_format = image.format
+    transparent = image.hasalpha()
+    if transparent:
+        image = image.premultiply()
+    image = image.resize(width / image.width, vscale=height / image.height)
+    if (image.width, image.height) != (width, height):
+        image = crop(image, 0, 0, width, height)
+    return image.unpremultiply().cast(band_format) if transparent else image
+
+
+def to_srgb(image: Any) -> Any:
+    """Return sRGB or gray with 8 bits a sample, with or without alpha, and no profile."""
+    import pyvips
+
+    image = _three_at_most(image)
+    gray = image.interpretation in ("b-w", "grey16")
+    if image.get_typeof("icc-profile-data"):
+        profile = bytes(image.get("icc-profile-data"))
+        if image.interpretation in ("b-w", "grey16", "srgb", "rgb16", "cmyk") and not is_srgb(profile):
+            try:
+                image = image.icc_transform(
+                    "srgb", embedded=True, intent="relative", black_point_compensation=True, depth=8
+                )
+            except pyvips.Error:
+                image = image.copy()  # a profile that is of no use is as good as none
+        image = image.copy()
+        image.remove("icc-profile-data")
+    if gray and image.bands > 2:
+        image = image[1].bandjoin(image[image.bands - 1]) if image.hasalpha() else image[1]
+        image = image.copy(interpretation="b-w")
+    wanted = "b-w" if gray else "srgb"
+    if image.interpretation != wanted:
+        image = image.colourspace(wanted)
+    return image if image.format == "uchar" else image.cast("uchar")
+
+
+def _three_at_most(image: Any) -> Any:
+    """Drop the samples that are neither color nor alpha."""
+    colors = {"b-w": 1, "grey16": 1, "srgb": 3, "rgb16": 3, "cmyk": 4, "lab": 3, "labs": 3, "scrgb": 3, "xyz": 3}
+    if image.interpretation == "multiband":
+        if image.bands < 3:
+            return image.copy(interpretation="grey16" if image.format == "ushort" else "b-w")
+        return image.extract_band(0, n=3).copy(interpretation="rgb16" if image.format == "ushort" else "srgb")
+    most = colors.get(image.interpretation, 3)
+    if image.interpretation == "cmyk":
+        return image.extract_band(0, n=4) if image.bands > 4 else image
+    return image.extract_band(0, n=most + 1) if image.bands > most + 1 else image
+
+
+def move(image: Any, wanted: Move) -> Any:
+    """Reflect and make quarter turns; the picture has been computed, if its rows do not stay in order."""
+    if wanted.mirror:
+        image = image.fliphor()
+    return {0: lambda: image, 1: image.rot90, 2: image.rot180, 3: image.rot270}[wanted.quarters]()
+
+
+def turn(image: Any, degrees: float) -> Any:
+    """Turn clockwise by 0 to 90 degrees on a canvas that just holds the result; its corners are transparent."""
+    import pyvips
+
+    width, height = turned_size(image.width, image.height, degrees)
+    cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    center_x, center_y = (image.width - 1) / 2, (image.height - 1) / 2
+    image = image if image.hasalpha() else image.bandjoin(255)
+    image = image.premultiply().affine(
+        [cosine, -sine, sine, cosine],
+        oarea=[0, 0, width, height],
+        odx=(width - 1) / 2 - cosine * center_x + sine * center_y,
+        ody=(height - 1) / 2 - sine * center_x - cosine * center_y,
+        interpolate=pyvips.Interpolate.new("bicubic"),
+        background=[0],
+        extend="background",
+        premultiplied=True,
+    )
+    return image.unpremultiply().cast("uchar")
+
+
+def gray(image: Any) -> Any:
+    """Return the picture's light, with its alpha if it has any."""
+    if image.bands < 3:
+        return image
+    light = image.extract_band(0, n=3).recomb([list(LUMA)]).rint().cast("uchar").copy(interpretation="b-w")
+    return light.bandjoin(image[3]) if image.hasalpha() else light
+
+
+def bitonal(image: Any) -> Any:
+    """Return one band of 0 and 255; what is transparent is white."""
+    return flat(gray(image)) >= 128
+
+
+def flat(image: Any) -> Any:
+    """Return the picture on white paper, without alpha."""
+    return image.flatten(background=[255]) if image.hasalpha() else image
+
+
+def computed(image: Any, folder: str | None) -> Any:
+    """Compute the picture now, in memory or, if it is large, in a temporary file in ``folder``."""
+    import pyvips
+
+    if image.width * image.height * image.bands <= _IN_MEMORY:
+        return image.copy_memory()
+    with tempfile.TemporaryDirectory(prefix="iiifkit-", dir=folder) as place:
+        path = str(Path(place) / "picture.v")
+        image.write_to_file(path)
+        return pyvips.Image.new_from_file(path)  # stays mapped when the folder is gone
