@@ -1,0 +1,120 @@
+"""The ASGI application: which room answers which path, and what happens around every answer."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from starlette.types import Receive, Scope, Send
+
+from ..errors import DeadlineExceeded, IIIFKitError, Overloaded, Stopped
+from . import access, pages
+from .addresses import Addresses
+from .asked import Asked, asked
+from .lanes import Lane
+from .metrics import Metrics
+from .pictures import Pictures, Target
+from .replies import METHODS, Reply, failed, preflight, text
+
+log = logging.getLogger("iiifkit")
+
+
+class Gate:
+    """Every request comes through here: it is answered within the deadline, counted and logged."""
+
+    def __init__(
+        self,
+        pictures: Pictures,
+        metrics: Metrics,
+        addresses: Addresses,
+        deadline: float,
+        access_log: bool = True,
+    ) -> None:
+        self._pictures = pictures
+        self._metrics = metrics
+        self._addresses = addresses
+        self._deadline = deadline
+        self._access_log = access_log
+        self._pages: dict[str, Callable[[Asked], Reply]] = {
+            "/healthz": lambda _: pages.health(),
+            "/metrics": lambda _: pages.measurements(metrics),
+            "/debug/vars": lambda request: pages.debug(request, metrics),
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        started = time.perf_counter()
+        request = asked(scope, self._addresses)
+        reply = self._at_once(request)
+        if reply is None:
+            reply = await self._watched(self._answer(request), receive)
+        if reply is None:
+            self._metrics.add("hang_ups")
+            return
+        await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
+        await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else reply.body})
+        seconds = time.perf_counter() - started
+        self._metrics.answered(reply.how, reply.status, len(reply.body), seconds)
+        if self._access_log:
+            access.write(request, reply, seconds)
+
+    def _at_once(self, request: Asked) -> Reply | None:
+        """Answer what needs no waiting. Health, memory hits and 304s never queue behind renders."""
+        if request.method not in ("GET", "HEAD"):
+            if request.method == "OPTIONS":
+                return preflight()
+            return text(405, f"Only {METHODS.decode()} are answered here.", [(b"allow", METHODS)], "error")
+        page = self._pages.get(request.path)
+        return page(request) if page is not None else self._pictures.at_once(request)
+
+    async def _answer(self, request: Asked) -> Reply:
+        target = self._pictures.target(request)
+        try:
+            async with asyncio.timeout(self._deadline):
+                return await self._pictures.reply(request, target)
+        except TimeoutError:
+            late = DeadlineExceeded(f"The picture was not ready within {self._deadline:g} seconds; try again.", 5)
+            return self._failed(late, request, target)
+        except IIIFKitError as error:
+            return self._failed(error, request, target)
+        except Exception:
+            log.exception("%s %s failed", access.escaped(request.method), access.escaped(request.path))
+            return text(500, "The server failed; its log says why.", how="error")
+
+    def _failed(self, error: IIIFKitError, request: Asked, target: Target) -> Reply:
+        if isinstance(error, Overloaded | Stopped):
+            self._metrics.add("refused")
+        return failed(error, target.version)
+
+    async def _watched(self, answer: Coroutine[Any, Any, Reply], receive: Receive) -> Reply | None:
+        """Return the answer, or None if the client went away first; then the work for it is given up."""
+        work = asyncio.ensure_future(answer)
+        gone = asyncio.ensure_future(_gone(receive))
+        try:
+            await asyncio.wait((work, gone), return_when=asyncio.FIRST_COMPLETED)
+            return work.result() if work.done() else None
+        finally:
+            gone.cancel()
+            work.cancel()
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def build_app(gate: Gate, lanes: list[Lane], close: Callable[[], None]) -> Starlette:
+    """Return the ASGI application around a gate; ``close`` runs at the end of its life."""
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        for lane in lanes:
+            lane.close()
+        close()
+
+    return Starlette(routes=[Mount("/", app=gate)], lifespan=lifespan)

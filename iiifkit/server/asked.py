@@ -1,0 +1,34 @@
+"""What a client asked, taken out of the ASGI scope once."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from .addresses import Addresses
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One HTTP request. ``path`` is as received, without the prefix; ``base`` is the server's own address."""
+
+    method: str
+    path: str
+    base: str
+    headers: dict[bytes, bytes]
+    peer: str | None
+
+    def header(self, name: bytes) -> str:
+        """Return a header's text; empty if there is none."""
+        return self.headers.get(name, b"").decode("latin-1")
+
+
+def asked(scope: Any, addresses: Addresses) -> Asked:
+    """Read a scope. The path is taken from ``raw_path``: ``path`` is decoded, where ``a%2Fb`` looks like ``a/b``."""
+    headers = dict(scope["headers"])
+    client, server = scope.get("client"), scope.get("server")
+    peer = client[0] if client else None
+    path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1").partition("?")[0]
+    prefix = addresses.prefix
+    if prefix and path.startswith(prefix + "/"):
+        path = path[len(prefix) :]
+    host = f"{server[0]}:{server[1]}" if server and server[1] else "localhost"
+    return Asked(scope["method"], path, addresses.base(scope["scheme"], headers, peer, host), headers, peer)

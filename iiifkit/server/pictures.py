@@ -1,0 +1,213 @@
+"""The line with threads between its steps: from a request to a reply, for pictures and for info.json."""
+
+import time
+from dataclasses import dataclass
+
+import msgspec
+from cachetools import LRUCache
+
+from ..contracts import Work
+from ..errors import BadRequest, IIIFKitError, ImageNotFound, SourceChanged
+from ..image_api.request import ImageRequest, decode, decode_identifier
+from ..originals import Known, digest
+from ..service import Resolved, Service
+from .asked import Asked
+from .flights import Flights
+from .lanes import Lane
+from .metrics import Metrics
+from .negotiation import info_media_type, matches
+from .replies import (
+    VARY_ACCEPT,
+    Headers,
+    Reply,
+    link_header,
+    not_modified_since,
+    profile_link,
+    representation,
+    see_other,
+    with_length,
+)
+
+VERSIONS = (2, 3)
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A request that was understood before: all of its reply but the body, as long as the image stays the same."""
+
+    resolved: Resolved
+    headers: Headers
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a path points: an API version, the address of its root, and the path below it."""
+
+    version: int
+    root: str
+    path: str
+
+
+class Pictures:
+    """Answers requests for pictures and for info.json. Belongs to one event loop."""
+
+    def __init__(
+        self,
+        service: Service,
+        renders: Lane,
+        reads: Lane,
+        metrics: Metrics,
+        cache_control: str,
+        remembered: int = 10_000,
+    ) -> None:
+        self._service = service
+        self._renders = renders
+        self._reads = reads
+        self._metrics = metrics
+        self._cache_control = cache_control
+        self._looks: Flights[Known] = Flights()
+        self._flights: Flights[bytes] = Flights()
+        self._ready: LRUCache[tuple[str, str], Ready] = LRUCache(remembered)
+
+    def target(self, asked: Asked) -> Target:
+        """Split off the version: ``/iiif/2/``, ``/iiif/3/``, or the default version without a prefix."""
+        for version in VERSIONS:
+            prefix = f"/iiif/{version}/"
+            if asked.path.startswith(prefix):
+                return Target(version, asked.base + prefix, asked.path[len(prefix) :])
+        return Target(self._service.default_version, asked.base + "/", asked.path[1:])
+
+    def at_once(self, asked: Asked) -> Reply | None:
+        """Return the reply to a request that needs neither a thread nor waiting: 304 and memory; else None."""
+        ready = self._ready.get((asked.base, asked.path))
+        if ready is None:
+            return None
+        resolved = ready.resolved
+        try:
+            known = self._service.originals.fresh(resolved.known.identifier)
+        except IIIFKitError:
+            return None
+        if known is None or known.tag != resolved.known.tag:
+            return None
+        if reply := self._unchanged(asked, ready):
+            return reply
+        if not self._service.derivatives.instant:
+            return None
+        kept = self._service.stored(resolved)
+        if kept is None:
+            return None
+        self._metrics.add("cache_hits")
+        return self._reply(ready, kept.read_all(), "memory")
+
+    async def reply(self, asked: Asked, target: Target) -> Reply:
+        """Walk the line. Raises the errors of its steps."""
+        try:
+            return await self._classified(asked, target)
+        except SourceChanged:
+            return await self._classified(asked, target)
+
+    async def _classified(self, asked: Asked, target: Target) -> Reply:
+        spelling, _, last = target.path.rpartition("/")
+        if spelling and (last == "info.json" or ("%" in last and decode(last) == "info.json")):
+            return await self._information(asked, target, spelling)
+        try:
+            request = self._service.parse(target.path, target.version)
+        except BadRequest:
+            return await self._base(target)
+        return await self._picture(asked, target, request)
+
+    async def _base(self, target: Target) -> Reply:
+        """Redirect from an image's base URI; what names no image and looks like a request keeps its own error."""
+        spelling = target.path.removesuffix("/")
+        try:
+            await self._look(decode_identifier(spelling))
+        except (ImageNotFound, BadRequest):
+            if spelling.count("/") >= 4:
+                self._service.parse(target.path, target.version)
+            raise
+        return see_other(f"{target.root}{spelling}/info.json")
+
+    async def _information(self, asked: Asked, target: Target, spelling: str) -> Reply:
+        known = await self._look(decode_identifier(spelling))
+        document = self._service.info.build(known.info, target.root + spelling, target.version)
+        body = msgspec.json.encode(document)
+        media_type = info_media_type(asked.header(b"accept"), target.version)
+        level = self._service.features.level(target.version, known.info.color)
+        etag = f'"{digest(known.tag, media_type, body.decode())}"'
+        link = profile_link(target.version, level)
+        headers = [*representation(media_type, etag, known.modified, self._cache_control, link), VARY_ACCEPT]
+        if self._is_current(asked, etag, known.modified):
+            return Reply(304, headers, how="304")
+        return Reply(200, with_length(headers, body), body, "info")
+
+    async def _picture(self, asked: Asked, target: Target, request: ImageRequest) -> Reply:
+        known = await self._look(request.identifier)
+        resolved = self._service.resolve(request, known)
+        ready = self._prepare(asked, target, resolved)
+        if reply := self._unchanged(asked, ready):
+            return reply
+        body = await self._stored(resolved)
+        if body is not None:
+            self._metrics.add("cache_hits")
+            return self._reply(ready, body, "memory" if self._service.derivatives.instant else "disk")
+        self._metrics.add("cache_misses")
+        body = await self._flights.join(f"{resolved.key} {known.tag}", lambda work: self._render(resolved, work))
+        return self._reply(ready, body, "render")
+
+    async def _look(self, identifier: str) -> Known:
+        known = self._service.originals.fresh(identifier)
+        if known is not None:
+            return known
+        return await self._looks.join(identifier, lambda _: self._reads.run(lambda: self._service.look(identifier)))
+
+    async def _stored(self, resolved: Resolved) -> bytes | None:
+        def read() -> bytes | None:
+            kept = self._service.stored(resolved)
+            if kept is None:
+                return None
+            with kept:
+                return kept.read_all()
+
+        return read() if self._service.derivatives.instant else await self._reads.run(read)
+
+    async def _render(self, resolved: Resolved, work: Work) -> bytes:
+        cost = self._service.renderer.estimate(resolved.known.info, resolved.plan)
+        spent = 0.0
+
+        def render() -> bytes:
+            nonlocal spent
+            started = time.perf_counter()
+            try:
+                return self._service.render(resolved, work)
+            finally:
+                spent = time.perf_counter() - started
+
+        body = await self._renders.run(render, cost)
+        self._metrics.add("transforms")
+        self._metrics.add("cache_sets")
+        self._metrics.add("transform_microseconds", int(spent * 1e6))
+        return body
+
+    def _prepare(self, asked: Asked, target: Target, resolved: Resolved) -> Ready:
+        level = self._service.features.level(target.version, resolved.known.info.color)
+        link = link_header(target.root + resolved.canonical, target.version, level)
+        modified = resolved.known.modified
+        headers = representation(resolved.media_type, resolved.etag, modified, self._cache_control, link)
+        ready = self._ready[asked.base, asked.path] = Ready(resolved, headers)
+        return ready
+
+    def _unchanged(self, asked: Asked, ready: Ready) -> Reply | None:
+        resolved = ready.resolved
+        if not self._is_current(asked, resolved.etag, resolved.known.modified):
+            return None
+        return Reply(304, ready.headers, how="304", canonical=resolved.canonical)
+
+    @staticmethod
+    def _is_current(asked: Asked, etag: str, modified: float | None) -> bool:
+        """Compare with the client's copy; If-None-Match has precedence (RFC 9110, 13.2.2)."""
+        if if_none_match := asked.header(b"if-none-match"):
+            return matches(if_none_match, etag)
+        return not_modified_since(asked.header(b"if-modified-since"), modified)
+
+    def _reply(self, ready: Ready, body: bytes, how: str) -> Reply:
+        return Reply(200, with_length(ready.headers, body), body, how, canonical=ready.resolved.canonical)
