@@ -9,13 +9,23 @@ from .hookspecs import Environment, Offer, hookimpl
 @hookimpl
 def iiifkit_sources() -> Mapping[str, Offer[Source]]:
     """Disk and URI."""
-    return {}
+    from .sources import disk
+
+    return {
+        "Disk": Offer(disk.build, disk.DiskSourceOptions, summary="images in a folder of this computer"),
+    }
 
 
 @hookimpl
 def iiifkit_caches() -> Mapping[str, Offer[Cache]]:
     """Disk, Memory and Null."""
-    return {}
+    from .caches import disk, memory, null
+
+    return {
+        "Disk": Offer(disk.build, disk.DiskOptions, summary="files in a folder, which can be published as it is"),
+        "Memory": Offer(memory.build, memory.MemoryOptions, summary="memory of each worker process"),
+        "Null": Offer(null.build, summary="keeps nothing"),
+    }
 
 
 @hookimpl
