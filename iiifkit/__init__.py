@@ -1,1 +1,83 @@
-"""iiifkit: a IIIF image server, a tile seeder and an image transformer, extended through plugins."""
+"""iiifkit: a IIIF image server and image transformer, extended through plugins. These are its public names."""
+
+from .assembly import open_service
+from .blob import Blob, Buffered, BytesBlob, FileBlob
+from .contracts import Cache, Engine, Location, Picture, Quality, QualityRequest, Source, Work
+from .errors import (
+    BadRequest,
+    BrokenImage,
+    CacheError,
+    ConfigError,
+    DeadlineExceeded,
+    IIIFKitError,
+    ImageError,
+    ImageNotFound,
+    ImageOverLimit,
+    NotOffered,
+    Overloaded,
+    PluginError,
+    PluginFailed,
+    RequestError,
+    SetupError,
+    SizeOverLimit,
+    SourceChanged,
+    SourceError,
+    SourceTimeout,
+    Stopped,
+    UnsupportedImage,
+)
+from .hookspecs import Environment, NoOptions, Offer, hookimpl
+from .image_api.image import ImageInfo, Level
+from .image_api.plan import Box, Plan
+from .raster import Animation, Frame, Raster
+from .service import Answer, Service
+
+__all__ = [
+    "Animation",
+    "Answer",
+    "BadRequest",
+    "Blob",
+    "Box",
+    "BrokenImage",
+    "Buffered",
+    "BytesBlob",
+    "Cache",
+    "CacheError",
+    "ConfigError",
+    "DeadlineExceeded",
+    "Engine",
+    "Environment",
+    "FileBlob",
+    "Frame",
+    "IIIFKitError",
+    "ImageError",
+    "ImageInfo",
+    "ImageNotFound",
+    "ImageOverLimit",
+    "Level",
+    "Location",
+    "NoOptions",
+    "NotOffered",
+    "Offer",
+    "Overloaded",
+    "Picture",
+    "Plan",
+    "PluginError",
+    "PluginFailed",
+    "Quality",
+    "QualityRequest",
+    "Raster",
+    "RequestError",
+    "Service",
+    "SetupError",
+    "SizeOverLimit",
+    "Source",
+    "SourceChanged",
+    "SourceError",
+    "SourceTimeout",
+    "Stopped",
+    "UnsupportedImage",
+    "Work",
+    "hookimpl",
+    "open_service",
+]

@@ -33,6 +33,7 @@ def iiifkit_engines() -> Mapping[str, Offer[Engine]]:
     """VIPS and Pillow."""
     return {
         "VIPS": Offer(_vips, summary="libvips: streams large pictures, reads tiles and levels of TIFF files"),
+        "Pillow": Offer(_pillow, summary="Pillow: JPEG 2000 and PDF, and all the rest where libvips is missing"),
     }
 
 
@@ -42,7 +43,15 @@ def _vips(_: object, environment: Environment) -> Engine:
     return VipsEngine(environment.encode, environment.temporary_folder)
 
 
+def _pillow(_: object, environment: Environment) -> Engine:
+    from .engines.pillow import PillowEngine
+
+    return PillowEngine(environment.encode)
+
+
 @hookimpl
 def iiifkit_qualities() -> Mapping[str, Offer[Quality]]:
     """Dither."""
-    return {}
+    from .qualities.dither import Dither
+
+    return {"dither": Offer(lambda *_: Dither(), summary="black and white halftones (Atkinson)")}

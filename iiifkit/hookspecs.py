@@ -6,7 +6,7 @@ for it (upper and lower case do not matter).
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -37,7 +37,7 @@ class Environment:
     block: Any = None
     max_source_bytes: int | None = None
     temporary_folder: str | None = None
-    encode: EncodeOptions = EncodeOptions()
+    encode: EncodeOptions = field(default_factory=EncodeOptions)
 
 
 Thing = TypeVar("Thing", covariant=True)

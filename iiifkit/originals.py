@@ -42,10 +42,10 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class ReadLimits:
-    """What may be opened: formats by name, pixels by format (``default`` for the rest), bytes."""
+    """What may be opened: formats by name, the most pixels by format, the most bytes; None is no limit."""
 
     formats: frozenset[str]
-    pixels: Mapping[str, int]
+    pixels: Mapping[str, int | None]
     bytes: int | None = None
 
     def check_format(self, format: str | None) -> str:
@@ -57,7 +57,7 @@ class ReadLimits:
 
     def check_info(self, info: ImageInfo) -> None:
         """Raise `ImageOverLimit` if the image has more pixels than its format may have."""
-        limit = self.pixels.get(info.format, self.pixels.get("default"))
+        limit = self.pixels.get(info.format)
         if limit is not None and info.pixels > limit:
             raise ImageOverLimit(
                 f"The image has {info.width}x{info.height} pixels; this server opens {info.format} images of "

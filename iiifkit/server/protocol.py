@@ -7,7 +7,10 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Answers 431 to a head of more than ``max_head_bytes``, and closes if it is not there in ``head_seconds``."""
+    """Answers 431 to a head of more than ``max_head_bytes``, and 408 if it is not there in ``head_seconds``.
+
+    uvicorn makes the instances, so the bounds are the class's: one server a process.
+    """
 
     max_head_bytes = 32 * 1024
     head_seconds = 20.0
@@ -75,8 +78,3 @@ class BoundedProtocol(HttpToolsProtocol):
         head = STATUS_LINE[status] + b"content-type: text/plain; charset=utf-8\r\naccess-control-allow-origin: *\r\n"
         self.transport.write(head + b"content-length: %d\r\nconnection: close\r\n\r\n" % len(sentence) + sentence)
         self.transport.close()
-
-
-def bounded(max_head_bytes: int, head_seconds: float) -> type[BoundedProtocol]:
-    """Return the protocol class with these bounds."""
-    return type("Protocol", (BoundedProtocol,), {"max_head_bytes": max_head_bytes, "head_seconds": head_seconds})

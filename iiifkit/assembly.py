@@ -1,0 +1,177 @@
+"""From a config and the loaded plugins to a service that answers."""
+
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+from .config import Choice, Config, allowed_plugins, check_overlap, load_config, read_config
+from .contracts import Cache, Engine, Quality, Source
+from .errors import IIIFKitError, PluginError
+from .image_api.features import FeatureSet
+from .image_api.formats import FORMATS
+from .image_api.geometry import Limits
+from .image_api.info import InfoBuilder, Notices
+from .originals import Originals, ReadLimits, digest
+from .plugins import discover
+from .registry import Registry
+from .rendering import Renderer
+from .service import Service
+
+log = logging.getLogger("iiifkit")
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """A service, with what it was made from."""
+
+    service: Service
+    config: Config
+    registry: Registry
+    warnings: tuple[str, ...] = ()
+
+
+def registry_for(raw: Mapping[str, Any]) -> Registry:
+    """Return the plugins that a raw config allows, loaded. Raises `ConfigError` or `PluginError`."""
+    return discover(allowed_plugins(raw))
+
+
+def assemble(
+    raw: Mapping[str, Any],
+    overrides: Mapping[str, Any] | None = None,
+    registry: Registry | None = None,
+    source: Source | None = None,
+    wrap: Callable[[Source], Source] | None = None,
+) -> Assembly:
+    """Build everything that a raw config names, and put it together.
+
+    ``source`` takes the place of the config's own, ``wrap`` is laid around it. Raises a `SetupError`; what was
+    built until then is closed again.
+    """
+    registry = registry if registry is not None else registry_for(raw)
+    config = load_config(raw, registry, overrides)
+    warnings = list(config.warnings)
+    with ExitStack() as undo:
+        engines = _engines(config, registry, warnings)
+        features = _features(config, registry, engines)
+        qualities = {name: _built(config, "quality", choice) for name, choice in config.qualities.items()}
+        chosen: Source = source if source is not None else _built(config, "source", config.source)
+        undo.callback(chosen.close)
+        images: Cache = _built(config, "images", config.images_cache)
+        undo.callback(images.close)
+        derivatives: Cache = _built(config, "derivatives", config.derivatives_cache)
+        undo.callback(derivatives.close)
+        check_overlap(chosen.location, {"images.cache": images.location, "derivatives.cache": derivatives.location})
+        service = _service(
+            config,
+            wrap(chosen) if wrap else chosen,
+            images,
+            derivatives,
+            engines,
+            qualities,
+            features,
+            undo.pop_all().close,
+        )
+    return Assembly(service, config, registry, tuple(warnings))
+
+
+def open_service(config: str | None = None, folder: str | None = None, **overrides: Any) -> Service:
+    """Return a service for Python programs: a config file, or a folder of images, or both.
+
+    ``overrides`` replace values of the config by path, with ``__`` for the dots: ``limits__max_width=2000``. Call
+    the service's ``close`` when done. Raises a `SetupError`.
+    """
+    changes = {path.replace("__", "."): value for path, value in overrides.items()}
+    if folder is not None:
+        changes["images.source"] = {"name": "Disk", "path": str(folder)}
+    return assemble(read_config(config), changes).service
+
+
+def _built(config: Config, role: str, choice: Choice) -> Any:
+    """Build one chosen thing; a plugin's own mistakes become an error that names it."""
+    try:
+        return config.build(role, choice)
+    except IIIFKitError:
+        raise
+    except Exception as error:
+        entry = choice.entry
+        raise PluginError(
+            f"{entry.distribution} {entry.version} failed to build the {entry.kind} {entry.name!r}: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+
+
+def _engines(config: Config, registry: Registry, warnings: list[str]) -> list[Engine]:
+    """Build the chosen engine, then the others for what it cannot read or write.
+
+    An engine whose library is missing is passed over with a warning, as long as another one works.
+    """
+    first = config.engine.entry
+    others = [entry for entry in registry.entries() if entry.kind == "engine" and entry is not first]
+    engines = []
+    for choice in (config.engine, *(Choice(entry, entry.offer.options()) for entry in others)):
+        try:
+            engines.append(_built(config, "engine", choice))
+        except PluginError as error:
+            warnings.append(f"the graphics engine {choice.entry.name} is left out: {error}")
+    if not engines:
+        raise PluginError("no graphics engine works: " + "; ".join(warnings))
+    return engines
+
+
+def _features(config: Config, registry: Registry, engines: list[Engine]) -> FeatureSet:
+    writes = {format for engine in engines for format in engine.writes if format in FORMATS}
+    features = config.features
+    return FeatureSet.build(
+        writes,
+        [entry.name for entry in registry.qualities.values()],
+        features.append,
+        features.enable,
+        features.disable,
+        config.forced_level,
+        features.default_quality,
+    )
+
+
+def _service(
+    config: Config,
+    source: Source,
+    images: Cache,
+    derivatives: Cache,
+    engines: list[Engine],
+    qualities: Mapping[str, Quality],
+    features: FeatureSet,
+    close: Callable[[], None],
+) -> Service:
+    limits = Limits(config.limits.max_width, config.limits.max_height, config.limits.max_area)
+    renderer = Renderer(engines, qualities, features)
+    pixels = {str(format): config.limits.source_pixels(format) for format in config.formats.read}
+    originals = Originals(
+        source,
+        images,
+        renderer.probe,
+        ReadLimits(frozenset(config.formats.read), pixels, config.limits.max_source_bytes),
+        fingerprint(config, renderer),
+    )
+    info = config.info
+    service = info.service if isinstance(info.service, list) else [info.service] if info.service else []
+    notices = Notices(info.rights, info.license, info.attribution, info.logo, service)
+    return Service(
+        originals,
+        renderer,
+        derivatives,
+        features,
+        limits,
+        InfoBuilder(features, limits, notices, config.prepare.tile),
+        int(config.api.default_version),
+        close,
+    )
+
+
+def fingerprint(config: Config, renderer: Renderer) -> str:
+    """Return a text that stands for all that decides how a picture is rendered, but the picture itself."""
+    plugins = sorted(f"{choice.entry.distribution} {choice.entry.version}" for choice in config.qualities.values())
+    blocks = sorted(repr(choice.block) for choice in config.qualities.values())
+    parts = (renderer.fingerprint, repr(config.encode), config.features.default_quality, *plugins, *blocks)
+    return digest(*parts)

@@ -1,0 +1,145 @@
+"""The command line: serve, transform, dump-config, plugins.
+
+Exit codes: 0 done; 1 the work failed; 2 the command line is wrong; 3 the config or a plugin is wrong; 130 interrupted.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+FAILED, SETUP, INTERRUPTED = 1, 3, 130
+
+config_option = click.option(
+    "--config", "-c", type=click.Path(dir_okay=False), help="The JSON config, go-iiif's or iiifkit's own."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=True)
+@click.version_option(package_name="iiifkit", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Serve zoomable images over the IIIF Image API, and transform single ones."""
+
+
+@cli.command()
+@click.argument("folder", required=False, type=click.Path(file_okay=False))
+@config_option
+@click.option("--host", help="The address to listen on; 0.0.0.0 is all of them.  [default: localhost]")
+@click.option("--port", type=click.IntRange(0, 65_535), help="0 takes a free one.  [default: 8080]")
+@click.option("--workers", type=click.IntRange(1, 256), help="Processes that answer.  [default: 1]")
+@click.option("--tls-cert", type=click.Path(dir_okay=False), help="A certificate file, for https.")
+@click.option("--tls-key", type=click.Path(dir_okay=False), help="The certificate's key file.")
+@click.option("--example", is_flag=True, help="Serve the example picture too, and a page that shows it.")
+def serve(folder: str | None, config: str | None, example: bool, **options: Any) -> None:
+    """Serve the images in FOLDER, or those that the config names (the present folder without either)."""
+    from .config import read_config
+    from .server.run import run
+
+    overrides = {f"server.{name}": value for name, value in options.items() if value is not None}
+    if folder is not None:
+        overrides["images.source"] = {"name": "Disk", "path": folder}
+    run(read_config(config), overrides, example)
+
+
+@cli.command()
+@click.argument("source", metavar="IN")
+@click.argument("target", metavar="OUT")
+@config_option
+@click.option("--region", default="full", show_default=True, help="full, square, x,y,w,h or pct:x,y,w,h.")
+@click.option("--size", default="max", show_default=True, help="max, w, ,h pct:n w,h or !w,h; ^ before it to enlarge.")
+@click.option("--rotation", default="0", show_default=True, help="Degrees clockwise; ! before them to mirror.")
+@click.option("--quality", default="default", show_default=True, help="default, color, gray, bitonal, dither ...")
+@click.option("--format", help="jpg, png, tif, gif, webp, avif, jp2 or pdf.  [default: what OUT ends with]")
+def transform(source: str, target: str, config: str | None, format: str | None, **parameters: str) -> None:
+    """Make one picture out of another: IN and OUT are files, or - for standard input and output."""
+    from .transforming import transform_file
+
+    transform_file(source, target, config, format, parameters)
+
+
+@cli.command("dump-config")
+@config_option
+@json_option
+def dump_config(config: str | None, as_json: bool) -> None:
+    """Print what the specification and the config say of each feature, as Markdown tables."""
+    import msgspec
+
+    from .assembly import assemble
+    from .config import read_config
+    from .feature_report import as_json as json_rows
+    from .feature_report import as_markdown
+    from .transforming import OneImage
+
+    features = assemble(read_config(config), NO_CACHES, source=OneImage(b"")).service.features
+    click.echo(msgspec.json.encode(json_rows(features)) if as_json else as_markdown(features), nl=as_json)
+
+
+@cli.group(no_args_is_help=True)
+def plugins() -> None:
+    """See which plugins are installed."""
+
+
+@plugins.command("list")
+@config_option
+@json_option
+def list_plugins(config: str | None, as_json: bool) -> None:
+    """List what is loaded: name, kind, distribution, version, and whether the config uses it."""
+    import msgspec
+
+    from .assembly import registry_for
+    from .config import load_config, read_config
+    from .errors import SetupError
+    from .listing import plugin_rows
+
+    raw = read_config(config)
+    registry = registry_for(raw)
+    try:
+        loaded = load_config(raw, registry)
+    except SetupError as error:
+        # The list is what helps to mend a config that names something missing.
+        loaded = None
+        click.echo(f"iiifkit: {error}", err=True)
+    rows = plugin_rows(registry, loaded)
+    click.echo(msgspec.json.encode(rows) if as_json else _table(rows))
+    if loaded is None:
+        sys.exit(SETUP)
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    """Return rows as aligned columns of plain text."""
+    used = {True: "used", False: "", None: "?"}
+    lines = [("NAME", "KIND", "DISTRIBUTION", "VERSION", "USED", "WHAT IT IS")]
+    for row in rows:
+        what = f"not loaded: {row['broken']}" if row["broken"] else row["summary"]
+        kind = row["kind"] or "-"
+        lines.append((row["name"], kind, row["distribution"], row["version"], used[row["used"]], what))
+    widths = [max(len(line[column]) for line in lines) for column in range(5)]
+    return "\n".join("  ".join([*map(str.ljust, line, widths), line[5]]).rstrip() for line in lines)
+
+
+NO_CACHES = {"images.cache": {"name": "Null"}, "derivatives.cache": {"name": "Null"}}
+
+
+def main() -> None:
+    """Run the command line; every error is one line on standard error."""
+    from .errors import IIIFKitError, SetupError
+
+    try:
+        cli.main(prog_name="iiifkit", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(INTERRUPTED)
+    except IIIFKitError as error:
+        click.echo(f"iiifkit: {error}", err=True)
+        sys.exit(SETUP if isinstance(error, SetupError) else FAILED)
+    except BrokenPipeError:
+        Path("/dev/null").open().close()
+        sys.exit(FAILED)
+
+
+if __name__ == "__main__":
+    main()

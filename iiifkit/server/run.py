@@ -1,0 +1,120 @@
+"""Running the server: in this process, or in several workers."""
+
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+import uvicorn
+from starlette.applications import Starlette
+from uvicorn.supervisors import Multiprocess
+
+from ..assembly import Assembly, assemble
+from ..config import Config
+from ..processors import processors
+from ..sources.example import WithExample
+from .addresses import Addresses
+from .app import Gate, build_app
+from .banner import banner
+from .lanes import Lane
+from .listening import listen
+from .metrics import Metrics
+from .pictures import Pictures
+from .protocol import BoundedProtocol
+
+SETTINGS = "IIIFKIT_SETTINGS"
+METRICS = "IIIFKIT_METRICS"
+READING_THREADS = 32
+
+
+def build(assembly: Assembly, metrics: Metrics | None = None) -> Starlette:
+    """Return the ASGI application of an assembled service."""
+    config = assembly.config
+    metrics = metrics or Metrics()
+    renders = Lane("render", processors(), config.limits.queue, config.limits.memory * 1_000_000)
+    reads = Lane("read", READING_THREADS, 1000 + config.limits.queue)
+    pictures = Pictures(assembly.service, renders, reads, metrics, config.server.cache_control)
+    gate = Gate(
+        pictures,
+        metrics,
+        Addresses(config.api.base_url, config.api.proxies),
+        config.limits.deadline,
+        config.server.access_log,
+    )
+    return build_app(gate, [renders, reads], assembly.service.close)
+
+
+def run(raw: Mapping[str, Any], overrides: Mapping[str, Any], example: bool = False) -> None:
+    """Serve until told to stop: in this process, or in several workers. Raises a `SetupError`."""
+    start_logging()
+    assembly = _assembled(raw, overrides, example)
+    config = assembly.config
+    sockets = listen(config.server.host, config.server.port)
+    for line in banner(assembly, sockets[0].getsockname()[1], example):
+        click.echo(line, err=True)
+    if config.server.workers == 1:
+        uvicorn.Server(_settings(config, _bounded_app(assembly, Metrics()))).run(sockets=sockets)
+        return
+    assembly.service.close()
+    with tempfile.NamedTemporaryFile(prefix="iiifkit-metrics-") as shared:
+        os.environ[METRICS] = shared.name
+        os.environ[SETTINGS] = msgspec.json.encode({"raw": raw, "overrides": overrides, "example": example}).decode()
+        Multiprocess(_settings(config, "iiifkit.server.run:worker"), sockets).run()
+
+
+def worker() -> Starlette:
+    """Return the application of a worker process, from the settings that its parent left in the environment."""
+    start_logging()
+    assembly = _assembled(**msgspec.json.decode(os.environ[SETTINGS]))
+    return _bounded_app(assembly, Metrics(Path(os.environ[METRICS])))
+
+
+def _assembled(raw: Mapping[str, Any], overrides: Mapping[str, Any], example: bool) -> Assembly:
+    return assemble(raw, overrides, wrap=WithExample if example else None)
+
+
+def _bounded_app(assembly: Assembly, metrics: Metrics) -> Starlette:
+    BoundedProtocol.max_head_bytes = assembly.config.server.max_header_bytes
+    BoundedProtocol.head_seconds = assembly.config.server.header_timeout
+    return build(assembly, metrics)
+
+
+def _settings(config: Config, app: Starlette | str) -> uvicorn.Config:
+    """Return how uvicorn runs. What proxies say in headers is this server's own business, not uvicorn's."""
+    server = config.server
+    return uvicorn.Config(
+        app,
+        factory=isinstance(app, str),
+        workers=server.workers,
+        http=BoundedProtocol,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=int(config.limits.deadline) + 1,
+        ssl_certfile=server.tls_cert,
+        ssl_keyfile=server.tls_key,
+    )
+
+
+def start_logging() -> None:
+    """Send the access log to standard output, everything else to standard error."""
+    access = logging.getLogger("iiifkit.access")
+    access.setLevel(logging.INFO)
+    access.propagate = False
+    access.handlers = [logging.StreamHandler(sys.stdout)]
+    for name, level in (("iiifkit", logging.INFO), ("uvicorn.error", logging.WARNING)):
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(logging.Formatter("iiifkit: %(levelname)s: %(message)s"))
+        logger = logging.getLogger(name)
+        logger.setLevel(level)
+        logger.propagate = False
+        logger.handlers = [handler]
