@@ -25,9 +25,17 @@ class PngOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TifOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``compression`` of the strips; ``jpeg`` and ``webp`` lose detail, and bitonal pictures never use them."""
+    """``compression`` of the strips; ``jpeg`` and ``webp`` lose detail.
+
+    Bitonal pictures, and transparent ones instead of ``jpeg``, are deflated then.
+    """
 
     compression: Literal["none", "deflate", "lzw", "jpeg", "webp"] = "deflate"
+
+    def compression_of(self, bands: int, bitonal: bool) -> str:
+        """Return the compression of a picture: what cannot be stored as asked for is deflated."""
+        impossible = bitonal or (self.compression == "jpeg" and bands not in (1, 3)) or bands == 2
+        return "deflate" if impossible and self.compression in ("jpeg", "webp") else self.compression
 
 
 class GifOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -140,6 +140,10 @@ class TiffHeader:
             raise BrokenImage("The TIFF file is damaged: a tag lies outside of the file.")
         return struct.unpack(f"{self.order}{count}{_LETTERS[kind]}", place[:length])
 
+    def pointer(self, directory: Directory) -> tuple[bytes, int]:
+        """Return the bytes that, put at the place returned with them, make ``directory`` the file's first."""
+        return struct.pack(self.order + ("Q" if self.big else "I"), directory.offset), 8 if self.big else 4
+
     def find(self, level: Level) -> Directory:
         """Return a level's directory. Raises `BrokenImage` if the file has no such level."""
         pages = self.pages()

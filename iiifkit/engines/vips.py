@@ -7,7 +7,7 @@ from typing import Any
 from ..blob import Blob
 from ..contracts import NO_LIMIT, Picture, Work
 from ..encoding import EncodeOptions
-from ..errors import SetupError
+from ..errors import BrokenImage, SetupError
 from ..image_api.image import ImageInfo
 from ..image_api.plan import Plan
 from ..raster import Animation, Raster
@@ -62,7 +62,8 @@ class VipsEngine:
         """Return size and nature of the image, from its header. Raises `BrokenImage` or `UnsupportedImage`."""
         if format == "tif":
             return tiff_header.probe(blob)
-        image = open_part(blob, format, Trouble(NO_LIMIT))
+        trouble = Trouble(NO_LIMIT)
+        image = open_part(blob, format, trouble)
         orientation = _number(image, "orientation", 1)
         orientation = orientation if 1 <= orientation <= 8 else 1
         width, height = upright(orientation).size(image.width, image.height)
@@ -85,6 +86,8 @@ class VipsEngine:
             image, choice = self._open_jpeg(blob, stored, trouble)
         else:
             image, choice = self._open_level(blob, info, stored, trouble)
+        if (image.width, image.height) != (choice.copy.width, choice.copy.height):
+            raise BrokenImage("The image file is damaged: its picture has another size than its header says.")
         with trouble.told():
             region = choice.region
             image = vips_pixels.crop(image, region.x, region.y, region.width, region.height)
@@ -123,7 +126,8 @@ class VipsEngine:
             if plan.format not in vips_encoding.ALPHA:
                 image = vips_pixels.flat(image)
             trouble.stop_with(image)
-            return vips_encoding.save(image, plan.format, vips_encoding.settings(self._encode, plan.format, bitonal))
+            settings = vips_encoding.settings(self._encode, plan.format, image.bands, bitonal)
+            return vips_encoding.save(image, plan.format, settings)
 
     def _neutral(self, picture: Picture | Raster | Animation, plan: Plan) -> Any:
         if isinstance(picture, Animation):

@@ -39,8 +39,8 @@ def from_animation(animation: Animation) -> Any:
     return image
 
 
-def settings(options: EncodeOptions, format: str, bitonal: bool) -> dict[str, Any]:
-    """Return the saver's arguments for a format."""
+def settings(options: EncodeOptions, format: str, bands: int, bitonal: bool) -> dict[str, Any]:
+    """Return the saver's arguments for a picture of ``bands`` samples a pixel."""
     if format == "jpg":
         return {
             "Q": options.jpg.quality,
@@ -50,14 +50,10 @@ def settings(options: EncodeOptions, format: str, bitonal: bool) -> dict[str, An
     if format == "png":
         return {"compression": options.png.compression} | ({"bitdepth": 1} if bitonal else {})
     if format == "tif":
-        if bitonal:
-            lossless = options.tif.compression not in ("jpeg", "webp")
-            return {
-                "compression": options.tif.compression if lossless else "deflate",
-                "bitdepth": 1,
-                "predictor": "none",
-            }
-        return {"compression": options.tif.compression, "Q": 80, "predictor": "horizontal"}
+        compression = options.tif.compression_of(bands, bitonal)
+        predicted = compression in ("deflate", "lzw") and not bitonal
+        arguments = {"compression": compression, "predictor": "horizontal" if predicted else "none", "Q": 80}
+        return arguments | ({"bitdepth": 1} if bitonal else {})
     if format == "gif":
         return {"effort": options.gif.effort}
     if format == "webp":

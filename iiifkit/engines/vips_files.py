@@ -26,13 +26,65 @@ _READ_WITH_A_DESCRIPTOR = ("tif", "png")
 """Formats whose loaders read; the others may map the file, and a truncated map kills the process."""
 
 
+class Reads:
+    """The reads that libvips asks for, one after the other, and the first error that they raised."""
+
+    def __init__(self, blob: Blob) -> None:
+        self._blob = blob if isinstance(blob, Buffered) else Buffered(blob)
+        self._position = 0
+        self.error: Exception | None = None
+
+    def read(self, length: int) -> bytes | None:
+        """Return up to ``length`` bytes; None at the end, or once a read has failed."""
+        if self.error:
+            return None
+        try:
+            data = self._blob.read(self._position, length)
+        except IIIFKitError as error:
+            self.error = error
+            return None
+        except Exception as error:
+            self.error = BrokenImage("The image file could not be read.")
+            self.error.__cause__ = error
+            return None
+        self._position += len(data)
+        return data or None
+
+    def seek(self, offset: int, whence: int) -> int:
+        """Move within the Blob and return the position; -1 if it would be outside."""
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._blob.size}.get(whence)
+        if start is None or not 0 <= start + offset <= self._blob.size:
+            return -1
+        self._position = start + offset
+        return self._position
+
+
 class Trouble:
-    """What went wrong outside of libvips while it worked: the first error of a read, or a wish to stop."""
+    """What went wrong outside of libvips while it worked: the first error of a read, or a wish to stop.
+
+    It also keeps the source alive: libvips calls back into it, and does not hold it.
+    """
 
     def __init__(self, work: Work) -> None:
         self.work = work
-        self.error: Exception | None = None
+        self._reads: Reads | None = None
+        self._source: Any = None
         self._killed = False
+
+    @property
+    def error(self) -> Exception | None:
+        """What the first failed read raised."""
+        return self._reads.error if self._reads else None
+
+    def custom_source(self, blob: Blob) -> Any:
+        """Return a source that asks the Blob for every read."""
+        import pyvips
+
+        self._reads = Reads(blob)
+        self._source = pyvips.SourceCustom()
+        self._source.on_read(self._reads.read)
+        self._source.on_seek(self._reads.seek)
+        return self._source
 
     def stop_with(self, image: Any) -> None:
         """Make libvips give up on ``image``, and all that is made from it, once the work is stopped."""
@@ -75,7 +127,7 @@ def open_whole(blob: Blob, format: str, trouble: Trouble, **options: Any) -> Any
 def open_part(blob: Blob, format: str, trouble: Trouble, **options: Any) -> Any:
     """Open an image of which few bytes are needed: its header, or some tiles. See `open_whole`."""
     source = _descriptor_source(blob) if format in _READ_WITH_A_DESCRIPTOR else None
-    return _load(format, "_source", source or _custom_source(blob, trouble), trouble, **options)
+    return _load(format, "_source", source or trouble.custom_source(blob), trouble, **options)
 
 
 def _load(format: str, kind: str, data: Any, trouble: Trouble, **options: Any) -> Any:
@@ -105,40 +157,3 @@ def _descriptor_source(blob: Blob) -> Any:
         return pyvips.Source.new_from_descriptor(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _custom_source(blob: Blob, trouble: Trouble) -> Any:
-    """Return a source that asks the Blob for every read, and leaves what it raises in ``trouble``."""
-    import pyvips
-
-    reads = blob if isinstance(blob, Buffered) else Buffered(blob)
-    position = 0
-
-    def read(length: int) -> bytes | None:
-        nonlocal position
-        if trouble.error:
-            return None
-        try:
-            data = reads.read(position, length)
-        except IIIFKitError as error:
-            trouble.error = error
-            return None
-        except Exception as error:
-            trouble.error = BrokenImage("The image file could not be read.")
-            trouble.error.__cause__ = error
-            return None
-        position += len(data)
-        return data or None
-
-    def seek(offset: int, whence: int) -> int:
-        nonlocal position
-        start = {os.SEEK_SET: 0, os.SEEK_CUR: position, os.SEEK_END: reads.size}.get(whence)
-        if start is None or not 0 <= start + offset <= reads.size:
-            return -1
-        position = start + offset
-        return position
-
-    source = pyvips.SourceCustom()
-    source.on_read(read)
-    source.on_seek(seek)
-    return source

@@ -12,6 +12,8 @@ from .orientation import Move
 LUMA = (0.299, 0.587, 0.114)
 """How much of red, green and blue the eye sees as light (ITU-R BT.601)."""
 
+_MANAGED = ("b-w", "grey16", "srgb", "rgb16", "cmyk")
+
 _IN_MEMORY = 128 * 1024 * 1024
 """Pictures that need more bytes than this, and whose rows are not made in order, wait in a temporary file."""
 
@@ -42,21 +44,18 @@ def scale(image: Any, width: int, height: int) -> Any:
 
 def to_srgb(image: Any) -> Any:
     """Return sRGB or gray with 8 bits a sample, with or without alpha, and no profile."""
-    import pyvips
-
     image = _three_at_most(image)
     gray = image.interpretation in ("b-w", "grey16")
+    converted = None
     if image.get_typeof("icc-profile-data"):
-        profile = bytes(image.get("icc-profile-data"))
-        if image.interpretation in ("b-w", "grey16", "srgb", "rgb16", "cmyk") and not is_srgb(profile):
-            try:
-                image = image.icc_transform(
-                    "srgb", embedded=True, intent="relative", black_point_compensation=True, depth=8
-                )
-            except pyvips.Error:
-                image = image.copy()  # a profile that is of no use is as good as none
-        image = image.copy()
-        image.remove("icc-profile-data")
+        if image.interpretation in _MANAGED and not is_srgb(bytes(image.get("icc-profile-data"))):
+            converted = _managed(image, embedded=True)
+        if converted is None:
+            image = image.copy()
+            image.remove("icc-profile-data")
+    if converted is None and image.interpretation == "cmyk":
+        converted = _managed(image, input_profile="cmyk")
+    image = image if converted is None else converted
     if gray and image.bands > 2:
         image = image[1].bandjoin(image[image.bands - 1]) if image.hasalpha() else image[1]
         image = image.copy(interpretation="b-w")
@@ -64,6 +63,16 @@ def to_srgb(image: Any) -> Any:
     if image.interpretation != wanted:
         image = image.colourspace(wanted)
     return image if image.format == "uchar" else image.cast("uchar")
+
+
+def _managed(image: Any, **profile: Any) -> Any | None:
+    """Convert from a profile; None if it is of no use for this picture."""
+    import pyvips
+
+    try:
+        return image.icc_transform("srgb", intent="relative", black_point_compensation=True, depth=8, **profile)
+    except pyvips.Error:
+        return None
 
 
 def _three_at_most(image: Any) -> Any:

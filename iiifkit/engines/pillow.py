@@ -1,0 +1,198 @@
+"""The engine Pillow: reads JPEG 2000, writes PDF, and works where libvips is missing."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from ..blob import Blob
+from ..contracts import NO_LIMIT, Picture, Work
+from ..encoding import EncodeOptions
+from ..errors import BrokenImage, SetupError
+from ..image_api.formats import FORMATS
+from ..image_api.image import ImageInfo
+from ..image_api.plan import Plan
+from ..raster import Animation, Raster
+from . import jp2_header, pillow_encoding, pillow_pixels, tiff_header
+from .canvas import turned_size
+from .orientation import StoredPlan, in_stored_pixels, upright
+from .pillow_files import NEEDS, BlobFile, check, open_image, told
+from .shrinking import Choice, Copy, choose, stored_levels
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from PIL.ImageFile import ImageFile
+
+_JPEG_SHRINKS = (2, 4, 8)
+_ORIENTATION_TAG = 0x0112
+_GRAY = ("1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "I;16N", "F")
+
+
+@dataclass(slots=True)
+class PillowPicture:
+    """A finished picture of mode L, LA, RGB or RGBA."""
+
+    image: "Image"
+
+    def raster(self) -> Raster:
+        """Return the pixels."""
+        return Raster.from_pillow(self.image)
+
+
+class PillowEngine:
+    """Reads and writes with Pillow.
+
+    Pillow's own limit of pixels is switched off for the process: the limits of the config stand before it.
+    """
+
+    def __init__(self, encode: EncodeOptions | None = None) -> None:
+        """Load Pillow. Raises `SetupError` if it is not there."""
+        try:
+            import PIL
+            from PIL import Image, features
+        except ImportError as error:
+            raise SetupError("The engine Pillow needs Pillow, which is not installed.") from error
+        Image.init()
+        Image.MAX_IMAGE_PIXELS = None
+        self._encode = encode or EncodeOptions()
+        libraries = ("libjpeg_turbo", "zlib", "webp", "avif", "jpg_2000", "libtiff", "littlecms2")
+        versions = [f"{name} {features.version(name)}" for name in libraries if features.check(name)]
+        self.fingerprint = ", ".join((f"Pillow {PIL.__version__}", *versions))
+        self.reads = frozenset(("gif", *(name for name, library in NEEDS.items() if features.check(library))))
+        self.writes = frozenset(
+            name for name, (_, library) in pillow_encoding.WRITERS.items() if not library or features.check(library)
+        )
+
+    def probe(self, blob: Blob, format: str) -> ImageInfo:
+        """Return size and nature of the image, from its header. Raises `BrokenImage` or `UnsupportedImage`."""
+        if format == "tif":
+            return tiff_header.probe(blob)
+        with told(NO_LIMIT), _opened(blob, format) as image:
+            orientation = _orientation(image)
+            width, height = upright(orientation).size(*image.size)
+            return ImageInfo(
+                width,
+                height,
+                format,
+                color=image.mode not in _GRAY,
+                alpha=image.has_transparency_data,
+                bits=_bits(blob, format, image.mode),
+                orientation=1 if format == "avif" else orientation,
+                progressive=bool(image.info.get("progressive") or image.info.get("interlace")),
+            )
+
+    def transform(self, blob: Blob, info: ImageInfo, plan: Plan, work: Work = NO_LIMIT) -> PillowPicture:
+        """Make the plan's picture. Raises `BrokenImage` or `Stopped`."""
+        if info.format == "tif":
+            return self._transform_tiff(blob, info, plan, work)
+        with told(work), _opened(blob, info.format) as image:
+            orientation = _orientation(image) if info.format == "avif" else info.orientation
+            return self._made(image, replace(info, orientation=orientation), plan, _copies(blob, info.format), work)
+
+    def _transform_tiff(self, blob: Blob, info: ImageInfo, plan: Plan, work: Work) -> PillowPicture:
+        with told(work):
+            if info.orientation != 1:  # Pillow applies each directory's own, so levels would need their tags read
+                info = replace(info, orientation=1, levels=())
+            choice = choose(in_stored_pixels(info, plan), stored_levels(info))
+            header = tiff_header.TiffHeader(blob)
+            patch = header.pointer(header.find(choice.copy.level)) if choice.copy.level else (b"", 0)
+            with _opened(blob, "tif", *patch) as image:
+                return self._finished(image, in_stored_pixels(info, plan), choice, plan, work)
+
+    def _made(self, image: "ImageFile", info: ImageInfo, plan: Plan, shrinks: list[int], work: Work) -> PillowPicture:
+        stored = in_stored_pixels(info, plan)
+        width, height = stored.full_width, stored.full_height
+        choice = choose(stored, [Copy(by, -(-width // by), -(-height // by)) for by in shrinks])
+        _shrink(image, choice.copy.factor)
+        return self._finished(image, stored, choice, plan, work)
+
+    def _finished(
+        self, image: "ImageFile", stored: StoredPlan, choice: Choice, plan: Plan, work: Work
+    ) -> PillowPicture:
+        profile = image.info.get("icc_profile")
+        image.load()
+        if image.size != (choice.copy.width, choice.copy.height):
+            raise BrokenImage("The image file is damaged: its picture has another size than its header says.")
+        region = choice.region
+        picture = pillow_pixels.plain(_kept(image))
+        picture = pillow_pixels.crop(picture, region.x, region.y, region.width, region.height)
+        check(work)
+        picture = pillow_pixels.scale(picture, stored.width, stored.height)
+        check(work)
+        picture = pillow_pixels.move(pillow_pixels.to_srgb(picture, profile), stored.move)
+        if stored.degrees:
+            picture = pillow_pixels.turn(picture, stored.degrees)
+        check(work)
+        if plan.quality == "gray":
+            picture = pillow_pixels.gray(picture)
+        elif plan.quality == "bitonal":
+            picture = pillow_pixels.bitonal(picture)
+        return PillowPicture(picture)
+
+    def encode(self, picture: Picture | Raster | Animation, plan: Plan, work: Work = NO_LIMIT) -> bytes:
+        """Store the picture in ``plan.format``. Raises `BrokenImage` or `Stopped`."""
+        if isinstance(picture, Animation) and FORMATS[plan.format].animated and len(picture.frames) > 1:
+            with told(work):
+                return pillow_encoding.save_animation(picture, plan.format, self._encode)
+        if isinstance(picture, Animation):
+            picture = picture.last
+        if isinstance(picture, PillowPicture):
+            image = picture.image
+        else:
+            image = (picture if isinstance(picture, Raster) else picture.raster()).to_pillow()
+        with told(work):
+            return pillow_encoding.save(image, plan.format, self._encode, plan.quality == "bitonal")
+
+    def estimate(self, info: ImageInfo, plan: Plan) -> int:
+        """Return about how many bytes `transform` and `encode` need: the whole decoded picture, and the result."""
+        stored = in_stored_pixels(replace(info, levels=()), plan)
+        shrinks = _JPEG_SHRINKS if info.format == "jpg" else ()
+        copies = [Copy(by, -(-stored.full_width // by), -(-stored.full_height // by)) for by in shrinks]
+        choice = choose(stored, [*copies, *(stored_levels(info) if info.format == "tif" else ())])
+        width, height = turned_size(stored.width, stored.height, stored.degrees)
+        decoded = choice.copy.width * choice.copy.height + choice.region.width * choice.region.height
+        return 4_000_000 + 4 * decoded + 12 * max(width * height, stored.width * stored.height)
+
+
+@contextmanager
+def _opened(blob: Blob, format: str, directory: bytes = b"", directory_at: int = 0) -> Iterator["ImageFile"]:
+    """Open an image for as long as it is read."""
+    with BlobFile(blob, directory, directory_at) as file, open_image(file, format) as image:
+        yield image
+
+
+def _kept(image: "ImageFile") -> "Image":
+    """Return the decoded picture with what its colors need to be understood, and nothing else."""
+    transparency = image.info.get("transparency")
+    image.info = {} if transparency is None else {"transparency": transparency}
+    return image
+
+
+def _orientation(image: "ImageFile") -> int:
+    value: Any = image.getexif().get(_ORIENTATION_TAG, 1)
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _bits(blob: Blob, format: str, mode: str) -> int:
+    if format == "png":
+        return min(16, max(1, blob.read(24, 1)[0]))
+    return {"1": 1}.get(mode, 16 if mode.startswith("I") else 8)
+
+
+def _copies(blob: Blob, format: str) -> list[int]:
+    """Return by how much the decoder itself can shrink."""
+    if format == "jp2":
+        return [2**power for power in range(1, min(8, jp2_header.halvings(blob)) + 1)]
+    return list(_JPEG_SHRINKS) if format == "jpg" else []
+
+
+def _shrink(image: "ImageFile", factor: int) -> None:
+    """Tell the decoder to make the picture ``factor`` times smaller, sides rounded up."""
+    from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
+
+    if factor == 1:
+        return
+    if isinstance(image, Jpeg2KImageFile):
+        image.reduce = factor.bit_length() - 1
+    else:
+        image.draft(None, (max(1, image.width // factor), max(1, image.height // factor)))
