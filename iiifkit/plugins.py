@@ -13,7 +13,8 @@ import pluggy
 from . import hookspecs
 from .errors import PluginError
 from .hookspecs import Offer
-from .registry import CORE_BLOCKS, KINDS, BarredPlugin, BrokenPlugin, Entry, Registry, clean, normalize
+from .registry import CORE_BLOCKS, KINDS, BarredPlugin, BrokenPlugin, Entry, Registry, normalize
+from .wording import clean, told
 
 GROUP = "iiifkit"
 CORE = "iiifkit"
@@ -53,16 +54,16 @@ def discover(allow: Collection[str] | None = None) -> Registry:
     allowed = None if allow is None else {normalize(name) for name in allow} | {CORE}
     entries: list[Entry] = []
     broken: list[BrokenPlugin] = []
-    barred: dict[str, BarredPlugin] = {}
+    barred: list[BarredPlugin] = []
     for found in _find():
         if allowed is not None and normalize(found.distribution) not in allowed:
-            barred[found.distribution] = BarredPlugin(found.distribution, found.version)
+            barred.append(BarredPlugin(found.distribution, found.version, found.point.name))
             continue
         try:
             entries += _entries(found)
         except _Broken as error:
             broken.append(found.broken(str(error)))
-    return Registry.of(entries, broken, barred.values())
+    return Registry.of(entries, broken, barred)
 
 
 def _find() -> Iterator[_Found]:
@@ -89,10 +90,10 @@ def _points(distribution: metadata.Distribution) -> list[metadata.EntryPoint]:
 def _identity(distribution: metadata.Distribution) -> tuple[str, str]:
     try:
         found = distribution.metadata
-        told = {key: found[key] for key in ("Name", "Version") if key in found}
+        said = {key: found[key] for key in ("Name", "Version") if key in found}
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        told = {}
-    return clean(told.get("Name") or "a distribution without a name"), clean(told.get("Version") or UNKNOWN)
+        said = {}
+    return clean(said.get("Name") or "a distribution without a name"), clean(said.get("Version") or UNKNOWN)
 
 
 def _entries(found: _Found) -> list[Entry]:
@@ -120,13 +121,7 @@ def _load(found: _Found) -> Any:
     except ModuleNotFoundError as error:
         raise _Broken(f"it needs the module {clean(error.name or 'unknown')!r}, which is not installed") from None
     except (Exception, SystemExit) as error:
-        raise _Broken(f"its import failed with {_told(error)}") from None
-
-
-def _told(error: BaseException) -> str:
-    """Return an error of a plugin in one line, without the paths that Python adds in brackets."""
-    text = re.sub(r"\s*\([^()]*[/\\][^()]*\)", "", str(error).strip().partition("\n")[0])
-    return f"{type(error).__name__}: {clean(text, 200)}" if text else type(error).__name__
+        raise _Broken(f"its import failed with {told(error)}") from None
 
 
 def _refuse_misspelt(found: _Found, plugin: Any) -> None:
@@ -157,7 +152,7 @@ def _offers(hook: str, function: Any) -> Mapping[str, Offer[Any]]:
         offers = function()
         named = dict(offers) if isinstance(offers, Mapping) else None
     except (Exception, SystemExit) as error:
-        raise _Broken(f"{hook} failed with {_told(error)}") from None
+        raise _Broken(f"{hook} failed with {told(error)}") from None
     if named is None:
         if inspect.iscoroutine(offers):
             offers.close()
@@ -192,6 +187,6 @@ def _check(what: str, offer: Any) -> None:
             msgspec.inspect.type_info(struct)
             names = {field.encode_name for field in msgspec.structs.fields(struct)}
         except (TypeError, NameError, ValueError) as error:
-            raise _Broken(f"{what} with {word} that cannot be decoded: {_told(error)}") from None
+            raise _Broken(f"{what} with {word} that cannot be decoded: {told(error)}") from None
         if word == "options" and (taken := names & RESERVED):
             raise _Broken(f"{what} with an option called {min(taken)!r}, which the config itself reads")

@@ -9,12 +9,19 @@ from typing import Any, NoReturn
 
 from .errors import ConfigError, PluginError
 from .hookspecs import Offer
+from .wording import clean
 
 KINDS = {"source": "sources", "cache": "caches", "engine": "engines", "quality": "qualities"}
 """The kinds of things that plugins offer, and how several of a kind are called."""
 
-PACKAGES = MappingProxyType({"s3": "iiifkit-s3", "flickr": "iiifkit-flickr", "primitive": "iiifkit-primitive"})
-"""The packages to install for names and config blocks that go-iiif has built in, by lower-case name."""
+PACKAGES: Mapping[str, Mapping[str, str]] = {
+    "source": {"s3": "iiifkit-s3", "flickr": "iiifkit-flickr"},
+    "cache": {"s3": "iiifkit-s3"},
+    "engine": {},
+    "quality": {"primitive": "iiifkit-primitive"},
+    "block": {"flickr": "iiifkit-flickr", "primitive": "iiifkit-primitive"},
+}
+"""The packages to install for what go-iiif has built in, by kind (or ``block``) and lower-case name."""
 
 CORE_BLOCKS = (
     *("level", "graphics", "features", "images", "derivatives"),
@@ -57,6 +64,7 @@ class BarredPlugin:
 
     distribution: str
     version: str
+    entry_point: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +115,7 @@ class Registry:
         `ConfigError` with the loaded names.
         """
         entry = self.of_kind(kind).get(name.lower())
-        return entry or self._missing(f"the {kind} {clean(name)!r}", name, path, self._loaded(kind, name))
+        return entry or self._missing(kind, name, path, self._loaded(kind, name))
 
     def offering_block(self, block: str) -> list[Entry]:
         """Return the entries whose offers own a top-level config block."""
@@ -116,11 +124,11 @@ class Registry:
     def missing_block(self, block: str, known: Iterable[str]) -> NoReturn:
         """Raise the error for a top-level config block that no loaded plugin reads."""
         names = list(known)
-        if close := get_close_matches(block, [*names, *PACKAGES], 1):
+        if close := get_close_matches(block, [*names, *PACKAGES["block"]], 1):
             hint = f"unknown key; did you mean {close[0]}?"
         else:
             hint = f"unknown key; there are: {', '.join(names)}"
-        self._missing(f"the config block {clean(block)!r}", block, clean(block), hint)
+        self._missing("block", block, clean(block), hint)
 
     def _loaded(self, kind: str, name: str) -> str:
         names = sorted(entry.name for entry in self.of_kind(kind).values())
@@ -128,8 +136,9 @@ class Registry:
         hint = f"; did you mean {self.of_kind(kind)[close[0]].name}?" if close else ""
         return f"there is no {kind} {clean(name)!r}; loaded: {', '.join(names) or 'none'}{hint}"
 
-    def _missing(self, what: str, name: str, path: str, otherwise: str) -> NoReturn:
-        package = PACKAGES.get(name.lower())
+    def _missing(self, kind: str, name: str, path: str, otherwise: str) -> NoReturn:
+        """Raise what helps most: a plugin that fits but did not load, the package to install, or ``otherwise``."""
+        what, package = f"the {kind} {clean(name)!r}", PACKAGES[kind].get(name.lower())
 
         def fits(distribution: str) -> bool:
             normal = normalize(distribution)
@@ -152,10 +161,3 @@ class Registry:
         for plugin in self.broken:
             otherwise += f"; {plugin.distribution} {plugin.version} could not be loaded: {plugin.reason}"
         raise ConfigError(otherwise, path)
-
-
-def clean(text: str, longest: int = 60) -> str:
-    """Return text from outside on one printable line of at most ``longest`` characters."""
-    shown = text[:longest].encode("utf-8", "backslashreplace").decode()
-    shown = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in shown)
-    return shown if len(text) <= longest else shown + "..."

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 import msgspec
 
 from ..errors import ConfigError
-from ..registry import clean
+from ..wording import clean
 from .reading import FromEnvironment, joined, kind_of
 
 SECRET = ("key", "secret", "credential", "token", "password")
@@ -111,7 +111,8 @@ def _measured(value: Any, made: Any, notes: Sequence[Any], path: str) -> Any:
             least, most = note.min_length or 0, note.max_length
             if not (least <= len(value) and (most is None or len(value) <= most)):
                 bounds = ([f"at least {least}"] if least else []) + ([f"at most {most}"] if most is not None else [])
-                raise ConfigError(f"expected {' and '.join(bounds)} entries, found {len(value)}", path)
+                what = "an object" if isinstance(value, Mapping) else "a list"
+                raise ConfigError(f"expected {what} of {' and '.join(bounds)}, found {len(value)}", path)
     return made
 
 

@@ -7,11 +7,12 @@ from typing import Any, TypeVar
 import msgspec
 
 from ..encoding import EncodeOptions
-from ..errors import ConfigError
+from ..errors import ConfigError, IIIFKitError, PluginError
 from ..hookspecs import Environment
 from ..image_api.features import FEATURES
 from ..image_api.features import Appended as AppendedFeature
 from ..registry import CORE_BLOCKS, Entry, Registry, normalize
+from ..wording import told
 from . import blocks
 from .decoding import decode, field_names, unknown_key
 from .newer import CACHE_KEYS, SOURCE_KEYS, refuse_newer_keys, refuse_uri
@@ -82,8 +83,19 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def build(self, role: str, choice: Choice) -> Any:
-        """Build what was chosen. Raises `ConfigError` if its options are not possible after all."""
-        return choice.entry.offer.build(choice.options, self.environment(role, choice))
+        """Build what was chosen.
+
+        Raises `ConfigError` if its options are not possible after all, and `PluginError` if it fails otherwise.
+        """
+        entry = choice.entry
+        try:
+            return entry.offer.build(choice.options, self.environment(role, choice))
+        except IIIFKitError:
+            raise
+        except Exception as error:
+            raise PluginError(
+                f"The {entry.kind} {entry.name} of {entry.distribution} {entry.version} does not start: {told(error)}."
+            ) from error
 
     def choices(self) -> tuple[Choice, ...]:
         """Return everything that was chosen."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError
-from ..registry import clean
+from ..wording import clean
 
 LARGEST_FILE = 1_000_000
 DEEPEST = 32
