@@ -23,7 +23,7 @@ _JUST_MADE = 60
 _PROBE_NANOSECONDS = 123_456_700
 _CHUNK = 1024 * 1024
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-_DIFFICULT_NAME = 'a:b*c?"<d>|e. '
+_DIFFICULT = 'a:b*c?"<d>|e. '
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,9 @@ class HiddenFolder:
         finally:
             path.unlink()
         kept = status.st_mtime_ns == now + _PROBE_NANOSECONDS
-        return Abilities(kept, os.name == "nt" or not self._holds(_DIFFICULT_NAME), stat.S_IMODE(status.st_mode))
+        return Abilities(
+            kept, os.name == "nt" or not self._holds(secrets.token_hex(8) + _DIFFICULT), stat.S_IMODE(status.st_mode)
+        )
 
     def write(self, data: bytes) -> Path:
         """Return the path of a new temporary file with these bytes. Raises `OSError`, with nothing left behind."""

@@ -25,7 +25,6 @@ _READS_AS_ESCAPE = r"%(?=[013-7][0-9A-Fa-f]|2[0-9A-Ea-e]|[uU~])"
 _ESCAPED = re.compile(f"[{_ALWAYS}\ud800-\udfff]|{_READS_AS_ESCAPE}")
 _ESCAPED_STRICTLY = re.compile(f"[{_STRICT}\ud800-\udfff]|{_READS_AS_ESCAPE}")
 _RESERVED = re.compile(r"(?:con|conin\$|conout\$|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?=\.|\Z| )", re.IGNORECASE)
-_UNESCAPE = re.compile(r"%(?:u([0-9A-F]{4})|([0-9A-F]{2}))")
 _PLAIN = re.compile(r"[0-9A-Za-z_,!(+-][0-9A-Za-z_,!()+.-]{0,254}(?:/[0-9A-Za-z_,!(+-][0-9A-Za-z_,!()+.-]{0,254})*")
 
 
@@ -39,13 +38,6 @@ def relative_path(key: str, strict: bool = False) -> str:
     if not strict and _PLAIN.fullmatch(key):
         return key
     return "/".join(_name(segment, strict) for segment in key.split("/"))
-
-
-def key_of(path: str) -> str | None:
-    """Return the key that `relative_path` gave this path, or None if a name in it had to be shortened."""
-    if _MARK in path:
-        return None
-    return _UNESCAPE.sub(lambda match: chr(int(match[1] or match[2], 16)), path)
 
 
 def _name(segment: str, strict: bool) -> str:
