@@ -98,13 +98,17 @@ def _identity(distribution: metadata.Distribution) -> tuple[str, str]:
 
 def _entries(found: _Found) -> list[Entry]:
     plugin = _load(found)
-    _refuse_misspelt(found, plugin)
     manager = pluggy.PluginManager(GROUP)
     manager.add_hookspecs(hookspecs)
     try:
+        _refuse_misspelt(found, plugin)
         manager.register(plugin, found.point.name)
-    except (pluggy.PluginValidationError, ValueError) as error:
-        raise _Broken(f"a hook does not have its form, a function without arguments ({type(error).__name__})") from None
+    except PluginError:
+        raise
+    except pluggy.PluginValidationError:
+        raise _Broken("a hook does not have its form, a function without arguments") from None
+    except Exception as error:
+        raise _Broken(f"its hooks cannot be read: {told(error)}") from None
     entries = []
     for hook, kind in HOOKS.items():
         for implementation in getattr(manager.hook, hook).get_hookimpls():

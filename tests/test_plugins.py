@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 import msgspec
 import pytest
@@ -62,7 +63,7 @@ class Site:
         (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
         (information / "entry_points.txt").write_text(points or f"[iiifkit]\n{module} = {module}\n")
 
-    def discover(self, allow: list[str] | None = None) -> dict[str, object]:
+    def discover(self, allow: list[str] | None = None) -> dict[str, Any]:
         environment = {
             **os.environ,
             "PYTHONPATH": f"{self.folder}{os.pathsep}{CHECKOUT}",
@@ -71,7 +72,7 @@ class Site:
         command = [sys.executable, "-W", "error", "-c", REPORT, json.dumps(allow)]
         done = subprocess.run(command, env=environment, cwd=self.folder, capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stderr
-        report: dict[str, object] = json.loads(done.stdout)
+        report: dict[str, Any] = json.loads(done.stdout)
         return report
 
 
@@ -163,6 +164,10 @@ BROKEN = {
         "an option called 'name'",
     ),
     "arguments": (HEAD + "def iiifkit_sources(config):\n    return {}", "a function without arguments"),
+    "secretive": (
+        "import sys\nclass Secret:\n    def __dir__(self):\n        raise OSError('no')\nsys.modules[__name__] = Secret()",
+        "its hooks cannot be read: OSError: no",
+    ),
     "wrapper": (
         "from iiifkit.hookspecs import hookimpl\n@hookimpl(wrapper=True)\ndef iiifkit_sources():\n    return (yield)",
         "iiifkit_sources is a wrapper",

@@ -33,7 +33,9 @@ def _base_url(text: str | None) -> str | None:
         raise wrong from None
     if parts.scheme not in ("http", "https") or not parts.hostname or not port_is_possible:
         raise wrong
-    if not re.fullmatch(r"[\x21-\x7e]+", text) or parts.username is not None:
+    if parts.username is not None:
+        raise ValueError("expected a URL without a user and password")
+    if not re.fullmatch(r"[\x21-\x7e]+", text):
         raise wrong
     if "?" in text or "#" in text:
         raise ValueError("a base URL has neither a query nor a fragment")

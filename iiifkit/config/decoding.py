@@ -195,24 +195,28 @@ def describe(kind: Any) -> str:
         return _either(list(words))
     if origin is Literal:
         return _either([f'"{choice}"' if isinstance(choice, str) else str(choice) for choice in get_args(bare)])
-    return _WORDS.get(origin, "an object" if _is_struct(origin) else "another value") + _range(limits)
+    word = _WORDS.get(origin, "an object" if _is_struct(origin) else "another value")
+    return word + _range(limits, " characters" if origin is str else "")
 
 
 def _either(words: list[str]) -> str:
     return " or ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
-def _range(limits: Sequence[msgspec.Meta]) -> str:
+def _range(limits: Sequence[msgspec.Meta], unit: str) -> str:
     said = []
     for limit in limits:
         if limit.ge is not None and limit.le is not None:
             said.append(f" from {limit.ge} to {limit.le}")
         else:
-            for word, bound in (("from", limit.ge), ("up to", limit.le), ("above", limit.gt), ("below", limit.lt)):
+            for word, bound in (("from", limit.ge), ("above", limit.gt), ("up to", limit.le), ("below", limit.lt)):
                 said += [f" {word} {bound}"] if bound is not None else []
         said += [f", a multiple of {limit.multiple_of}"] if limit.multiple_of else []
-        said += [f" of at least {limit.min_length}"] if limit.min_length else []
-        said += [f" of at most {limit.max_length}"] if limit.max_length else []
+        if limit.min_length and limit.max_length:
+            said.append(f" of {limit.min_length} to {limit.max_length}{unit}")
+        else:
+            for word, bound in (("at least", limit.min_length), ("at most", limit.max_length)):
+                said += [f" of {word} {bound}{unit}"] if bound else []
         said += [f" matching {limit.pattern}"] if limit.pattern else []
     return "".join(said)
 

@@ -36,7 +36,7 @@ def check_overlap(source: Location | None, caches: Mapping[str, Location | None]
     may share a place.
     """
     for path, cache in caches.items():
-        if source is None or cache is None or not source.overlaps(cache):
+        if source is None or cache is None or not _rooted(source).overlaps(_rooted(cache)):
             continue
         mine, theirs = cache.path.rstrip("/"), source.path.rstrip("/")
         if mine == theirs:
@@ -50,3 +50,8 @@ def check_overlap(source: Location | None, caches: Mapping[str, Location | None]
             "place outside images.source (in a bucket, another prefix)",
             path,
         )
+
+
+def _rooted(location: Location) -> Location:
+    """Return the location with a leading slash, so that an empty path (a whole bucket) is around every other."""
+    return Location(location.store, "/" + location.path.lstrip("/"))
