@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -107,14 +107,23 @@ async def _gone(receive: Receive) -> None:
         pass
 
 
-def build_app(gate: Gate, lanes: list[Lane], close: Callable[[], None]) -> Starlette:
-    """Return the ASGI application around a gate; ``close`` runs at the end of its life."""
+class Application:
+    """The ASGI application: requests go straight to the gate, the rest of ASGI's life to Starlette.
 
-    @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        yield
-        for lane in lanes:
-            lane.close()
-        close()
+    Starlette's own way to a route costs more than an answer from memory takes.
+    """
 
-    return Starlette(routes=[Mount("/", app=gate)], lifespan=lifespan)
+    def __init__(self, gate: Gate, lanes: Sequence[Lane], close: Callable[[], None]) -> None:
+        @asynccontextmanager
+        async def lifespan(_: Starlette) -> AsyncIterator[None]:
+            yield
+            for lane in lanes:
+                lane.close()
+            close()
+
+        self._gate = gate
+        self._rest = Starlette(routes=[Mount("/", app=gate)], lifespan=lifespan)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or take part in start-up and shutdown."""
+        await (self._gate if scope["type"] == "http" else self._rest)(scope, receive, send)

@@ -11,7 +11,6 @@ from typing import Any
 import click
 import msgspec
 import uvicorn
-from starlette.applications import Starlette
 from uvicorn.supervisors import Multiprocess
 
 from ..assembly import Assembly, assemble
@@ -19,7 +18,7 @@ from ..config import Config
 from ..processors import processors
 from ..sources.example import WithExample
 from .addresses import Addresses
-from .app import Gate, build_app
+from .app import Application, Gate
 from .banner import banner
 from .lanes import Lane
 from .listening import listen
@@ -32,7 +31,7 @@ METRICS = "IIIFKIT_METRICS"
 READING_THREADS = 32
 
 
-def build(assembly: Assembly, metrics: Metrics | None = None) -> Starlette:
+def build(assembly: Assembly, metrics: Metrics | None = None) -> Application:
     """Return the ASGI application of an assembled service."""
     config = assembly.config
     metrics = metrics or Metrics()
@@ -46,7 +45,7 @@ def build(assembly: Assembly, metrics: Metrics | None = None) -> Starlette:
         config.limits.deadline,
         config.server.access_log,
     )
-    return build_app(gate, [renders, reads], assembly.service.close)
+    return Application(gate, [renders, reads], assembly.service.close)
 
 
 def run(raw: Mapping[str, Any], overrides: Mapping[str, Any], example: bool = False) -> None:
@@ -67,7 +66,7 @@ def run(raw: Mapping[str, Any], overrides: Mapping[str, Any], example: bool = Fa
         Multiprocess(_settings(config, "iiifkit.server.run:worker"), sockets).run()
 
 
-def worker() -> Starlette:
+def worker() -> Application:
     """Return the application of a worker process, from the settings that its parent left in the environment."""
     start_logging()
     assembly = _assembled(**msgspec.json.decode(os.environ[SETTINGS]))
@@ -78,13 +77,13 @@ def _assembled(raw: Mapping[str, Any], overrides: Mapping[str, Any], example: bo
     return assemble(raw, overrides, wrap=WithExample if example else None)
 
 
-def _bounded_app(assembly: Assembly, metrics: Metrics) -> Starlette:
+def _bounded_app(assembly: Assembly, metrics: Metrics) -> Application:
     BoundedProtocol.max_head_bytes = assembly.config.server.max_header_bytes
     BoundedProtocol.head_seconds = assembly.config.server.header_timeout
     return build(assembly, metrics)
 
 
-def _settings(config: Config, app: Starlette | str) -> uvicorn.Config:
+def _settings(config: Config, app: Application | str) -> uvicorn.Config:
     """Return how uvicorn runs. What proxies say in headers is this server's own business, not uvicorn's."""
     server = config.server
     return uvicorn.Config(
