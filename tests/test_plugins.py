@@ -165,8 +165,7 @@ BROKEN = {
     ),
     "arguments": (HEAD + "def iiifkit_sources(config):\n    return {}", "a function without arguments"),
     "secretive": (
-        "import sys\nclass Secret:\n    def __dir__(self):\n        raise OSError('no')\n"
-        "sys.modules[__name__] = Secret()",
+        "import sys\nclass No:\n    def __dir__(self):\n        raise OSError('no')\nsys.modules[__name__] = No()",
         "its hooks cannot be read: OSError: no",
     ),
     "wrapper": (
