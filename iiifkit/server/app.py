@@ -12,10 +12,10 @@ from starlette.routing import Mount
 from starlette.types import Receive, Scope, Send
 
 from ..errors import DeadlineExceeded, IIIFKitError, Overloaded, Stopped
-from . import access, pages
+from . import pages
+from .access import AccessLog, escaped
 from .addresses import Addresses
 from .asked import Asked, asked
-from .lanes import Lane
 from .metrics import Metrics
 from .pictures import Pictures, Target
 from .replies import METHODS, Reply, failed, preflight, text
@@ -32,7 +32,7 @@ class Gate:
         metrics: Metrics,
         addresses: Addresses,
         deadline: float,
-        access_log: bool = True,
+        access_log: AccessLog | None = None,
     ) -> None:
         self._pictures = pictures
         self._metrics = metrics
@@ -59,8 +59,8 @@ class Gate:
         await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else reply.body})
         seconds = time.perf_counter() - started
         self._metrics.answered(reply.how, reply.status, len(reply.body), seconds)
-        if self._access_log:
-            access.write(request, reply, seconds)
+        if self._access_log is not None:
+            self._access_log.write(request, reply, seconds)
 
     def _at_once(self, request: Asked) -> Reply | None:
         """Answer what needs no waiting. Health, memory hits and 304s never queue behind renders."""
@@ -82,7 +82,7 @@ class Gate:
         except IIIFKitError as error:
             return self._failed(error, request, target)
         except Exception:
-            log.exception("%s %s failed", access.escaped(request.method), access.escaped(request.path))
+            log.exception("%s %s failed", escaped(request.method), escaped(request.path))
             return text(500, "The server failed; its log says why.", how="error")
 
     def _failed(self, error: IIIFKitError, request: Asked, target: Target) -> Reply:
@@ -113,13 +113,12 @@ class Application:
     Starlette's own way to a route costs more than an answer from memory takes.
     """
 
-    def __init__(self, gate: Gate, lanes: Sequence[Lane], close: Callable[[], None]) -> None:
+    def __init__(self, gate: Gate, close: Sequence[Callable[[], None]]) -> None:
         @asynccontextmanager
         async def lifespan(_: Starlette) -> AsyncIterator[None]:
             yield
-            for lane in lanes:
-                lane.close()
-            close()
+            for closing in close:
+                closing()
 
         self._gate = gate
         self._rest = Starlette(routes=[Mount("/", app=gate)], lifespan=lifespan)

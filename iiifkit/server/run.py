@@ -17,6 +17,7 @@ from ..assembly import Assembly, assemble
 from ..config import Config
 from ..processors import processors
 from ..sources.example import WithExample
+from .access import AccessLog
 from .addresses import Addresses
 from .app import Application, Gate
 from .banner import banner
@@ -38,14 +39,15 @@ def build(assembly: Assembly, metrics: Metrics | None = None) -> Application:
     renders = Lane("render", processors(), config.limits.queue, config.limits.memory * 1_000_000)
     reads = Lane("read", READING_THREADS, 1000 + config.limits.queue)
     pictures = Pictures(assembly.service, renders, reads, metrics, config.server.cache_control)
+    access = AccessLog(sys.stdout)
     gate = Gate(
         pictures,
         metrics,
         Addresses(config.api.base_url, config.api.proxies),
         config.limits.deadline,
-        config.server.access_log,
+        access if config.server.access_log else None,
     )
-    return Application(gate, [renders, reads], assembly.service.close)
+    return Application(gate, [renders.close, reads.close, assembly.service.close, access.close])
 
 
 def run(raw: Mapping[str, Any], overrides: Mapping[str, Any], example: bool = False) -> None:
@@ -105,11 +107,7 @@ def _settings(config: Config, app: Application | str) -> uvicorn.Config:
 
 
 def start_logging() -> None:
-    """Send the access log to standard output, everything else to standard error."""
-    access = logging.getLogger("iiifkit.access")
-    access.setLevel(logging.INFO)
-    access.propagate = False
-    access.handlers = [logging.StreamHandler(sys.stdout)]
+    """Send iiifkit's and uvicorn's messages to standard error."""
     for name, level in (("iiifkit", logging.INFO), ("uvicorn.error", logging.WARNING)):
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(logging.Formatter("iiifkit: %(levelname)s: %(message)s"))
