@@ -60,7 +60,10 @@ class DiskSource:
         return OpenedFile(descriptor, Path(path), status)
 
     def identifiers(self) -> Iterator[str]:
-        """Yield the identifiers of the files that look like images, sorted within each folder, as they are met."""
+        """Yield the identifiers of the files that look like images, sorted within each folder, as they are met.
+
+        Raises `SourceError` if a folder cannot be listed.
+        """
         return self._list(self._root, "", DEEPEST)
 
     def close(self) -> None:
@@ -136,9 +139,9 @@ class DiskSource:
         try:
             with os.scandir(folder) as entries:
                 names = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries)
-        except (FileNotFoundError, NotADirectoryError):
-            return
         except OSError as error:
+            if prefix and isinstance(error, (FileNotFoundError, NotADirectoryError)):
+                return  # removed since its parent was listed
             raise SourceError("A folder of the images cannot be listed.") from error
         for name, is_folder in names:
             if name.startswith("."):
