@@ -125,7 +125,9 @@ def halved(array: np.ndarray, factor: int) -> np.ndarray:
     return np.round(squares.mean(axis=(1, 3))).astype(np.uint8)
 
 
-def pyramid(array: np.ndarray, subdirectories: bool = False, factors: tuple[int, ...] = (2, 4), **options: Any) -> bytes:
+def pyramid(
+    array: np.ndarray, subdirectories: bool = False, factors: tuple[int, ...] = (2, 4), **options: Any
+) -> bytes:
     """A tiled TIFF with smaller copies of itself, as further pages or as sub-directories."""
     return stacked(array, [halved(array, factor) for factor in factors], subdirectories, **options)
 
@@ -176,7 +178,9 @@ def profile(primaries: tuple[tuple[float, float], ...], gamma: float | None) -> 
         return b"XYZ \0\0\0\0" + struct.pack(">3i", *(round(value * 65536) for value in values))
 
     if gamma is None:
-        curve = b"curv\0\0\0\0" + struct.pack(">I1024H", 1024, *(round(65535 * v) for v in linear(np.arange(1024) / 1023)))
+        curve = b"curv\0\0\0\0" + struct.pack(
+            ">I1024H", 1024, *(round(65535 * v) for v in linear(np.arange(1024) / 1023))
+        )
     else:
         curve = b"curv\0\0\0\0" + struct.pack(">IH", 1, round(gamma * 256)) + b"\0\0"
     text = b"a test profile\0"
@@ -237,9 +241,7 @@ def truncated(data: bytes, share: float = 0.5) -> bytes:
 def oversized_png() -> bytes:
     """A PNG of a hundred bytes that announces 60,000 x 60,000 pixels."""
     header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", zlib.compress(b"\0")) + _chunk(b"IEND", b"")
-    )
+    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", zlib.compress(b"\0")) + _chunk(b"IEND", b"")
 
 
 def oversized_gif() -> bytes:

@@ -61,6 +61,8 @@ def scale(image: "Image", width: int, height: int) -> "Image":
 
     if image.size == (width, height):
         return image
+    if width >= image.width and height >= image.height:
+        return image.resize((width, height), Image.Resampling.BICUBIC)
     return image.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=2.0)
 
 

@@ -3,7 +3,7 @@
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import takewhile
+from itertools import islice, takewhile
 
 from ..blob import Blob
 from ..errors import BrokenImage
@@ -20,10 +20,23 @@ _LETTERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 _WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _ORIENTATION, _SAMPLES = 256, 257, 258, 262, 274, 277
 _NEW_SUBFILE_TYPE, _OLD_SUBFILE_TYPE, _TILE_WIDTH, _TILE_HEIGHT = 254, 255, 322, 323
 _SUB_DIRECTORIES, _EXTRA_SAMPLES = 330, 338
+_STRIP_OFFSETS, _ROWS_PER_STRIP, _STRIP_SIZES, _PLANES = 273, 278, 279, 284
+_TILE_OFFSETS, _TILE_SIZES = 324, 325
 _WANTED = {
     *(_WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _ORIENTATION, _SAMPLES),
     *(_NEW_SUBFILE_TYPE, _OLD_SUBFILE_TYPE, _TILE_WIDTH, _TILE_HEIGHT, _SUB_DIRECTORIES, _EXTRA_SAMPLES),
+    *(_ROWS_PER_STRIP, _PLANES),
 }
+_TABLES = {_STRIP_OFFSETS, _STRIP_SIZES, _TILE_OFFSETS, _TILE_SIZES}
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A long list of numbers in the file: their kind, how many they are, and where they begin, in bytes."""
+
+    kind: int
+    count: int
+    offset: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +45,7 @@ class Directory:
 
     offset: int
     tags: dict[int, tuple[int, ...]]
+    tables: dict[int, Table]
 
     def first(self, tag: int, default: int) -> int:
         """Return a tag's first value."""
@@ -119,12 +133,14 @@ class TiffHeader:
         if not 0 < count <= _MOST_TAGS:
             raise BrokenImage("The TIFF file is damaged: a directory has an impossible number of entries.")
         table = self._blob.read(offset + count_size, count * entry_size + struct.calcsize("=" + offset_letter))
-        tags = {}
+        tags, tables = {}, {}
         for start in range(0, count * entry_size, entry_size):
             tag = self._unpack("H", table[start : start + 2])
             if tag in _WANTED:
                 tags[tag] = self._values(table[start : start + entry_size])
-        return Directory(offset, tags), self._unpack(offset_letter, table[count * entry_size :])
+            elif tag in _TABLES:
+                tables[tag] = self._table(table[start : start + entry_size], offset + count_size + start)
+        return Directory(offset, tags, tables), self._unpack(offset_letter, table[count * entry_size :])
 
     def _values(self, entry: bytes) -> tuple[int, ...]:
         kind = self._unpack("H", entry[2:4])
@@ -139,6 +155,40 @@ class TiffHeader:
         if len(place) < length:
             raise BrokenImage("The TIFF file is damaged: a tag lies outside of the file.")
         return struct.unpack(f"{self.order}{count}{_LETTERS[kind]}", place[:length])
+
+    def _table(self, entry: bytes, offset: int) -> Table:
+        kind, letter, at = self._unpack("H", entry[2:4]), "Q" if self.big else "I", 12 if self.big else 8
+        count = self._unpack(letter, entry[4:at])
+        inline = count * _SIZES.get(kind, 1) <= len(entry) - at
+        return Table(kind, count, offset + at if inline else self._unpack(letter, entry[at:]))
+
+    def _numbers(self, table: Table, first: int, count: int) -> tuple[int, ...]:
+        count = max(0, min(count, table.count - first))
+        size = _SIZES.get(table.kind, 1)
+        data = self._blob.read(table.offset + first * size, count * size)
+        if table.kind not in _SIZES or len(data) < count * size:
+            raise BrokenImage("The TIFF file is incomplete: a list of its tiles is cut off.")
+        return struct.unpack(f"{self.order}{count}{_LETTERS[table.kind]}", data)
+
+    def check_rows(self, directory: Directory, first: int, count: int) -> None:
+        """Raise `BrokenImage` if tiles or strips of these rows lie beyond the end of the file.
+
+        libtiff paints such tiles black.
+        """
+        tile = directory.tile
+        offsets = directory.tables.get(_TILE_OFFSETS if tile else _STRIP_OFFSETS)
+        sizes = directory.tables.get(_TILE_SIZES if tile else _STRIP_SIZES)
+        if offsets is None or sizes is None:
+            return
+        high = tile[1] if tile else min(directory.first(_ROWS_PER_STRIP, directory.height) or 1, directory.height)
+        across = -(-directory.width // tile[0]) if tile else 1
+        top, bottom = first // high, (first + count - 1) // high
+        of_a_plane = across * -(-directory.height // high)
+        for plane in range(directory.samples if directory.first(_PLANES, 1) == 2 else 1):
+            needed = (plane * of_a_plane + top * across, (bottom - top + 1) * across)
+            places = zip(self._numbers(offsets, *needed), self._numbers(sizes, *needed), strict=True)
+            if any(offset + size > self._blob.size for offset, size in places):
+                raise BrokenImage("The TIFF file is incomplete: some of its tiles lie beyond its end.")
 
     def pointer(self, directory: Directory) -> tuple[bytes, int]:
         """Return the bytes that, put at the place returned with them, make ``directory`` the file's first."""
@@ -155,6 +205,13 @@ class TiffHeader:
                 return page
         raise BrokenImage("The TIFF file is damaged: a smaller copy is missing.")
 
+    def first(self) -> Directory:
+        """Return the first directory. Raises `BrokenImage` if there is none."""
+        page = next(self.pages(), None)
+        if page is None or page.width < 1 or page.height < 1:
+            raise BrokenImage("The TIFF file is damaged: its picture has no size.")
+        return page
+
 
 def probe(blob: Blob) -> ImageInfo:
     """Return size, nature and levels of a TIFF file's first picture.
@@ -163,10 +220,8 @@ def probe(blob: Blob) -> ImageInfo:
     smaller by one whole number. Raises `BrokenImage`.
     """
     header = TiffHeader(blob)
-    pages = header.pages()
-    page = next(pages, None)
-    if page is None or page.width < 1 or page.height < 1:
-        raise BrokenImage("The TIFF file is damaged: its picture has no size.")
+    page = header.first()
+    pages = islice(header.pages(), 1, None)
     bits = page.first(_BITS, 1)
     orientation = page.first(_ORIENTATION, 1)
     orientation = orientation if 1 <= orientation <= 8 else 1

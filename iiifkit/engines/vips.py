@@ -1,5 +1,6 @@
 """The engine VIPS: libvips, which streams pictures through and reads only what it needs."""
 
+import logging
 import os
 from dataclasses import dataclass
 from typing import Any
@@ -47,6 +48,7 @@ class VipsEngine:
             import pyvips
         except (ImportError, OSError) as error:
             raise SetupError("The engine VIPS needs pyvips and libvips, and one of them is not installed.") from error
+        logging.getLogger("pyvips").setLevel(logging.ERROR)  # a damaged file is a warning for each of its tiles
         pyvips.cache_set_max(0)
         pyvips.block_untrusted_set(True)
         self._encode = encode or EncodeOptions()
@@ -110,10 +112,15 @@ class VipsEngine:
 
     def _open_level(self, blob: Blob, info: ImageInfo, stored: StoredPlan, trouble: Trouble) -> tuple[Any, Choice]:
         choice = choose(stored, stored_levels(info))
+        if info.format != "tif":
+            return open_whole(blob, info.format, trouble, access="sequential"), choice
         options: dict[str, Any] = {"access": "random" if info.tile else "sequential"}
-        if level := choice.copy.level:
+        header, level = tiff_header.TiffHeader(blob), choice.copy.level
+        directory = header.find(level) if level else header.first()
+        header.check_rows(directory, choice.region.y, choice.region.height)
+        if level:
             options["subifd" if level.subdirectory else "page"] = level.locator
-        return open_whole(blob, info.format, trouble, **options), choice
+        return open_part(blob, "tif", trouble, **options), choice
 
     def encode(self, picture: Picture | Raster | Animation, plan: Plan, work: Work = NO_LIMIT) -> bytes:
         """Store the picture in ``plan.format``. Raises `BrokenImage` or `Stopped`."""

@@ -22,15 +22,15 @@ LOADERS = {
 _WHOLE = 64 * 1024 * 1024
 """Files up to this size are handed over as bytes, where nearly all of them are needed anyway."""
 
-_READ_WITH_A_DESCRIPTOR = ("tif", "png")
-"""Formats whose loaders read; the others may map the file, and a truncated map kills the process."""
+_FAIL_ON = {"tif": "error"}
+"""What is an error besides a file that ends early; libvips does not count short strips as such."""
 
 
 class Reads:
     """The reads that libvips asks for, one after the other, and the first error that they raised."""
 
     def __init__(self, blob: Blob) -> None:
-        self._blob = blob if isinstance(blob, Buffered) else Buffered(blob)
+        self._blob = Buffered(blob) if blob.remote and not isinstance(blob, Buffered) else blob
         self._position = 0
         self.error: Exception | None = None
 
@@ -52,8 +52,8 @@ class Reads:
 
     def seek(self, offset: int, whence: int) -> int:
         """Move within the Blob and return the position; -1 if it would be outside."""
-        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._blob.size}.get(whence)
-        if start is None or not 0 <= start + offset <= self._blob.size:
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._blob.size}[whence]
+        if not 0 <= start + offset <= self._blob.size:
             return -1
         self._position = start + offset
         return self._position
@@ -69,6 +69,7 @@ class Trouble:
         self.work = work
         self._reads: Reads | None = None
         self._source: Any = None
+        self._file: Blob | None = None
         self._killed = False
 
     @property
@@ -85,6 +86,24 @@ class Trouble:
         self._source.on_read(self._reads.read)
         self._source.on_seek(self._reads.seek)
         return self._source
+
+    def descriptor_source(self, blob: Blob) -> Any | None:
+        """Return a source that reads the local file by itself; None if there is none, or another by its name now."""
+        import pyvips
+
+        if blob.path is None or blob.remote:
+            return None
+        try:
+            descriptor = os.open(blob.path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        except OSError:
+            return None
+        try:
+            if file_version(os.fstat(descriptor)) != blob.version:
+                return None
+            self._file = blob
+            return pyvips.Source.new_from_descriptor(descriptor)
+        finally:
+            os.close(descriptor)
 
     def stop_with(self, image: Any) -> None:
         """Make libvips give up on ``image``, and all that is made from it, once the work is stopped."""
@@ -112,21 +131,25 @@ class Trouble:
             raise BrokenImage("The image file is damaged or incomplete, so no picture can be made of it.") from failure
         if self.error:
             raise self.error
+        if self._file:
+            self._file.read(self._file.size - 1, 1)  # its last byte is gone if it was truncated meanwhile
 
 
 def open_whole(blob: Blob, format: str, trouble: Trouble, **options: Any) -> Any:
-    """Open an image of which many pixels are needed. ``options`` are the loader's.
+    """Open an image of which nearly all bytes are needed. ``options`` are the loader's.
 
+    No loader but TIFF's, which only reads, gets a local file: others map it, and a map that is truncated meanwhile
+    kills the process.
     Raises `UnsupportedImage`, `BrokenImage`, `Stopped`, or what reading the Blob raises.
     """
-    if format not in _READ_WITH_A_DESCRIPTOR and blob.size <= _WHOLE:
-        return _load(format, "_buffer", blob.read_all(), trouble, **options)
-    return open_part(blob, format, trouble, **options)
+    if blob.size > _WHOLE:
+        return open_part(blob, format, trouble, **options)
+    return _load(format, "_buffer", blob.read_all(), trouble, **options)
 
 
 def open_part(blob: Blob, format: str, trouble: Trouble, **options: Any) -> Any:
     """Open an image of which few bytes are needed: its header, or some tiles. See `open_whole`."""
-    source = _descriptor_source(blob) if format in _READ_WITH_A_DESCRIPTOR else None
+    source = trouble.descriptor_source(blob) if format == "tif" else None
     return _load(format, "_source", source or trouble.custom_source(blob), trouble, **options)
 
 
@@ -136,24 +159,7 @@ def _load(format: str, kind: str, data: Any, trouble: Trouble, **options: Any) -
     if not pyvips.type_find("VipsOperation", LOADERS.get(format, "none")):
         raise UnsupportedImage(f"libvips cannot read the format {format} here.")
     with trouble.told():
-        image = pyvips.Operation.call(LOADERS[format] + kind, data, fail_on="truncated", **options)
+        fail_on = _FAIL_ON.get(format, "truncated")
+        image = pyvips.Operation.call(LOADERS[format] + kind, data, fail_on=fail_on, **options)
     trouble.stop_with(image)
     return image
-
-
-def _descriptor_source(blob: Blob) -> Any:
-    """Return a source that reads the local file; None if there is none, or another by that name meanwhile."""
-    import pyvips
-
-    if blob.path is None or blob.remote:
-        return None
-    try:
-        descriptor = os.open(blob.path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-    except OSError:
-        return None
-    try:
-        if file_version(os.fstat(descriptor)) != blob.version:
-            return None
-        return pyvips.Source.new_from_descriptor(descriptor)
-    finally:
-        os.close(descriptor)

@@ -36,10 +36,34 @@ def scale(image: Any, width: int, height: int) -> Any:
     transparent = image.hasalpha()
     if transparent:
         image = image.premultiply()
-    image = image.resize(width / image.width, vscale=height / image.height)
-    if (image.width, image.height) != (width, height):
-        image = crop(image, 0, 0, width, height)
+    image = _shrunk(image, min(width, image.width), min(height, image.height))
+    image = _enlarged(image, width, height)
     return image.unpremultiply().cast(band_format) if transparent else image
+
+
+def _shrunk(image: Any, width: int, height: int) -> Any:
+    if (image.width, image.height) == (width, height):
+        return image
+    image = image.resize(width / image.width, vscale=height / image.height)
+    return crop(image, 0, 0, width, height)
+
+
+def _enlarged(image: Any, width: int, height: int) -> Any:
+    """Enlarge about the center; libvips' own `resize` moves the picture by up to half a pixel then."""
+    import pyvips
+
+    if (image.width, image.height) == (width, height):
+        return image
+    across, down = width / image.width, height / image.height
+    return image.affine(
+        [across, 0, 0, down],
+        oarea=[0, 0, width, height],
+        odx=(across - 1) / 2,
+        ody=(down - 1) / 2,
+        interpolate=pyvips.Interpolate.new("bicubic"),
+        extend="copy",
+        premultiplied=True,
+    )
 
 
 def to_srgb(image: Any) -> Any:
