@@ -1,11 +1,14 @@
 """Single flight: one piece of work for all who ask for the same thing at the same time."""
 
 import asyncio
+import logging
 import threading
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
 from ..contracts import Work
+
+log = logging.getLogger("iiifkit")
 
 Result = TypeVar("Result")
 
@@ -29,7 +32,7 @@ class _Flight(Generic[Result]):
             self._stoppers.append(stopper)
             late = self._stopped.is_set()
         if late:
-            stopper()
+            _call(stopper)
 
     def stop(self) -> None:
         """Tell the work to end: the flag for code that asks, the stoppers for code that cannot."""
@@ -37,8 +40,16 @@ class _Flight(Generic[Result]):
             self._stopped.set()
             stoppers = list(self._stoppers)
         for stopper in stoppers:
-            stopper()
+            _call(stopper)
         self.task.cancel()
+
+
+def _call(stopper: Callable[[], None]) -> None:
+    """Stop one thing; a plugin's stopper that fails must not keep the others from being called."""
+    try:
+        stopper()
+    except Exception:
+        log.exception("some work could not be told to stop")
 
 
 class Flights(Generic[Result]):
@@ -54,8 +65,11 @@ class Flights(Generic[Result]):
     def __len__(self) -> int:
         return len(self._flights)
 
-    async def join(self, key: str, start: Callable[[Work], Awaitable[Result]]) -> Result:
-        """Return the result of ``start``, begun here or by someone else with the same key."""
+    async def join(self, key: str, start: Callable[[Work], Awaitable[Result]], keep: bool = False) -> Result:
+        """Return the result of ``start``, begun here or by someone else with the same key.
+
+        With ``keep`` the work goes on when nobody waits any more: its result serves those who come back.
+        """
         flight = self._flights.get(key)
         if flight is None:
             flight = self._flights[key] = _Flight()
@@ -65,7 +79,7 @@ class Flights(Generic[Result]):
             return await asyncio.shield(flight.task)
         finally:
             flight.waiters -= 1
-            if not flight.waiters and not flight.task.done():
+            if not flight.waiters and not flight.task.done() and not keep:
                 self._remove(key, flight)
                 flight.stop()
 

@@ -25,6 +25,7 @@ COUNTERS = (
 )
 ROWS = 256
 _INDEX = {name: number for number, name in enumerate(COUNTERS)}
+_RUNNING, _WAITING = _INDEX["renders_running"], _INDEX["renders_waiting"]
 _ROW_BYTES = 8 * len(COUNTERS)
 
 
@@ -40,14 +41,16 @@ class Metrics:
         self._all = memoryview(mmap.mmap(self._file.fileno(), ROWS * _ROW_BYTES)).cast("Q")
         row = _claim_row(self._file)
         self._mine = self._all[row * len(COUNTERS) : (row + 1) * len(COUNTERS)]
+        self.renders(0, 0)
 
     def add(self, name: str, number: int = 1) -> None:
         """Count."""
         self._mine[_INDEX[name]] += number
 
-    def set(self, name: str, number: int) -> None:
-        """Set a gauge of this process."""
-        self._mine[_INDEX[name]] = number
+    def renders(self, running: int, waiting: int) -> None:
+        """Note how many renders run and wait in this process now."""
+        self._mine[_RUNNING] = running
+        self._mine[_WAITING] = waiting
 
     def totals(self) -> dict[str, int]:
         """Return the sums over all processes."""

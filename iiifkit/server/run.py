@@ -36,7 +36,7 @@ def build(assembly: Assembly, metrics: Metrics | None = None) -> Application:
     """Return the ASGI application of an assembled service."""
     config = assembly.config
     metrics = metrics or Metrics()
-    renders = Lane("render", processors(), config.limits.queue, config.limits.memory * 1_000_000)
+    renders = Lane("render", processors(), config.limits.queue, config.limits.memory * 1_000_000, watch=metrics.renders)
     reads = Lane("read", READING_THREADS, 1000 + config.limits.queue)
     pictures = Pictures(assembly.service, renders, reads, metrics, config.server.cache_control)
     access = AccessLog(sys.stdout)
