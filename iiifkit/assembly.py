@@ -15,6 +15,7 @@ from .image_api.geometry import Limits
 from .image_api.info import InfoBuilder, Notices
 from .originals import Originals, ReadLimits, digest
 from .plugins import discover
+from .preparing import Preparing, Pyramids
 from .registry import Registry
 from .rendering import Renderer
 from .service import Service
@@ -157,9 +158,19 @@ def _service(
     info = config.info
     service = info.service if isinstance(info.service, list) else [info.service] if info.service else []
     notices = Notices(info.rights, info.license, info.attribution, info.logo, service)
+    prepare = config.prepare
+    preparing = Preparing(
+        prepare.enabled and renderer.builds and config.images_cache.entry.name != "Null",
+        prepare.tile,
+        prepare.quality,
+        prepare.min_pixels,
+        prepare.max_bytes,
+        config.temporary_folder,
+    )
     return Service(
         originals,
         renderer,
+        Pyramids(images, renderer, preparing),
         derivatives,
         features,
         limits,

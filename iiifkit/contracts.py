@@ -101,6 +101,9 @@ class Cache(Protocol):
         of a process that died is free.
         """
 
+    workspace: Path | None
+    """A folder where a large file can be written before it is moved in with `put`; None if any folder will do."""
+
     def close(self) -> None:
         """Give back connections and threads."""
 
@@ -125,6 +128,14 @@ class Work:
 
 
 NO_LIMIT = Work()
+
+
+@dataclass(frozen=True, slots=True)
+class PyramidSettings:
+    """How a pyramid is stored: square tiles of ``tile`` pixels, as JPEG of ``quality`` 1 to 89, or lossless if None."""
+
+    tile: int
+    quality: int | None
 
 
 class Engine(Protocol):
@@ -157,6 +168,17 @@ class Engine(Protocol):
 
         ``picture`` is this engine's own, or a neutral one. ``bitonal`` is stored with one bit a pixel where the
         format can. Raises `BrokenImage` (decoding may happen only now) or `Stopped`.
+        """
+
+    saves_pyramids: bool
+    """Whether `save_pyramid` works."""
+
+    def save_pyramid(
+        self, picture: Picture | Raster, path: Path, settings: PyramidSettings, work: Work = NO_LIMIT
+    ) -> None:
+        """Write a picture as a tiled TIFF with halved copies down to a single tile, in bounded memory.
+
+        Raises `BrokenImage`, `Stopped`, or `CacheError` if there is no room on the disk.
         """
 
     def estimate(self, info: ImageInfo, plan: Plan) -> int:

@@ -2,13 +2,15 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 from .blob import Blob
-from .contracts import NO_LIMIT, Engine, Picture, Quality, QualityRequest, Work
+from .contracts import NO_LIMIT, Engine, Picture, PyramidSettings, Quality, QualityRequest, Work
 from .errors import IIIFKitError, PluginFailed, UnsupportedImage
 from .image_api.features import FeatureSet
 from .image_api.image import ImageInfo
-from .image_api.plan import Plan
+from .image_api.plan import Plan, whole
 from .raster import Animation, Raster
 
 log = logging.getLogger("iiifkit")
@@ -45,11 +47,30 @@ class Renderer:
             return writer.encode(self._apply(plugin, picture, plan, work), plan, work)
         return writer.encode(picture if writer is reader else picture.raster(), plan, work)
 
+    def build(self, blob: Blob, info: ImageInfo, path: Path, settings: PyramidSettings, work: Work = NO_LIMIT) -> None:
+        """Write the whole picture, upright and in sRGB, as a pyramid.
+
+        Raises an `ImageError`, `Stopped`, or `CacheError` if there is no room.
+        """
+        reader = self._reader(info.format)
+        writer = reader if reader.saves_pyramids else next(e for e in self._engines if e.saves_pyramids)
+        picture = reader.transform(blob, info, whole(info.width, info.height), work)
+        writer.save_pyramid(picture if writer is reader else picture.raster(), path, settings, work)
+
+    @property
+    def builds(self) -> bool:
+        """Whether pyramids can be built at all."""
+        return any(engine.saves_pyramids for engine in self._engines)
+
     def estimate(self, info: ImageInfo, plan: Plan) -> int:
         """Return about how many bytes of memory a render will need at once."""
         turned = plan.width * plan.height * (2 if plan.degrees % 90 else 1)
         extra = 8 * turned if self._plugin(plan.quality) else 0
         return self._reader(info.format).estimate(info, plan) + extra
+
+    def estimate_build(self, info: ImageInfo) -> int:
+        """Return about how many bytes of memory building a pyramid will need at once: what decoding needs."""
+        return self.estimate(info, replace(whole(info.width, info.height), width=1, height=1))
 
     def _reader(self, format: str) -> Engine:
         for engine in self._engines:

@@ -19,11 +19,10 @@ from .image_api.info import InfoBuilder
 from .image_api.plan import Plan
 from .image_api.request import ImageRequest
 from .originals import Known, Originals, digest
+from .preparing import LOSSY, Opened, Pyramids
 from .rendering import Renderer
 
 log = logging.getLogger("iiifkit")
-
-LOSSY = frozenset({"jpg", "webp", "avif", "jp2", "pdf"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,7 @@ class Resolved:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The bytes of a picture, and how they were come by: ``cache`` or ``render``."""
+    """The bytes of a picture, and how they were come by: ``cache``, ``slice`` or ``render``."""
 
     body: bytes
     resolved: Resolved
@@ -62,6 +61,7 @@ class Service:
         self,
         originals: Originals,
         renderer: Renderer,
+        pyramids: Pyramids,
         derivatives: Cache,
         features: FeatureSet,
         limits: Limits,
@@ -71,6 +71,7 @@ class Service:
     ) -> None:
         self.originals = originals
         self.renderer = renderer
+        self.pyramids = pyramids
         self.derivatives = derivatives
         self.features = features
         self.limits = limits
@@ -113,13 +114,33 @@ class Service:
             log.warning("the derivative cache failed: %s", error)
             return None
 
+    def opened(self, resolved: Resolved) -> Opened | None:
+        """Return the image's pyramid if it has one and this plan is made from it. Blocks; part of step 6.
+
+        Raises a `SourceError` or an `ImageError`.
+        """
+        if not self.pyramids.preparing.reads_pyramid(resolved.plan):
+            return None
+        return self.pyramids.find(resolved.known, self.originals.open)
+
+    def build(self, known: Known, work: Work = NO_LIMIT) -> bool:
+        """Build the image's pyramid. Return False if another process is at it. Blocks, for seconds.
+
+        Raises an `ImageError`, a `SourceError` or `Stopped`.
+        """
+        return self.pyramids.build(known, self.originals.open, work)
+
     def render(self, resolved: Resolved, work: Work = NO_LIMIT) -> bytes:
         """Step 7: make the picture and keep it. A failed put is logged; the picture is returned all the same.
 
         Raises `ImageError`, `SourceError`, `PluginFailed` or `Stopped`.
         """
-        with self.originals.open(resolved.known) as blob:
-            body = self.renderer.render(blob, resolved.known.info, resolved.plan, work)
+        opened = self.opened(resolved)
+        if opened is not None:
+            body = self.renderer.render(opened.blob, opened.info, resolved.plan, work)
+        else:
+            with self.originals.open(resolved.known) as blob:
+                body = self.renderer.render(blob, resolved.known.info, resolved.plan, work)
         try:
             self.derivatives.put(resolved.key, body, resolved.known.tag, resolved.media_type)
         except CacheError as error:
@@ -140,10 +161,17 @@ class Service:
     def _finish(self, request: ImageRequest) -> Answer:
         resolved = self.resolve(request, self.look(request.identifier))
         kept = self.stored(resolved)
-        if kept is None:
-            return Answer(self.render(resolved), resolved, "render")
-        with kept:
-            return Answer(kept.read_all(), resolved, "cache")
+        if kept is not None:
+            with kept:
+                return Answer(kept.read_all(), resolved, "cache")
+        opened = self.opened(resolved)
+        if opened is None and self.pyramids.wanted(resolved.plan, resolved.known):
+            self.build(resolved.known)
+            opened = self.opened(resolved)
+        body = opened.slice(resolved.plan) if opened is not None else None
+        if body is not None:
+            return Answer(body, resolved, "slice")
+        return Answer(self.render(resolved), resolved, "render")
 
     def document(self, identifier: str, uri: str, version: int | None = None) -> dict[str, Any]:
         """Return the info.json of an image as a dictionary; ``identifier`` is decoded, ``uri`` its base URI.

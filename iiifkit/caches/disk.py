@@ -63,6 +63,7 @@ class DiskCache:
         self._abilities = _prepare(self._hidden)
         self.location: Location | None = location_of_folder(folder)
         writable = self._abilities is not None
+        self.workspace = self._hidden.temporaries if writable else None
         self._locks = FolderLocks(self._hidden.locks) if writable else KeyedLocks()
         self._strict = self._abilities.strict if self._abilities else os.name == "nt"
         self._broken = self._abilities is not None and not self._abilities.keeps_nanoseconds

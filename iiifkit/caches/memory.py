@@ -44,6 +44,7 @@ class MemoryCache:
 
     location: Location | None = None
     instant = True
+    workspace: Path | None = None
 
     def __init__(self, limit: int, ttl: float = 0) -> None:
         from cachetools import LRUCache

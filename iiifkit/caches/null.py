@@ -14,6 +14,7 @@ class NullCache:
 
     location: Location | None = None
     instant = True
+    workspace: Path | None = None
 
     def __init__(self) -> None:
         self._locks = KeyedLocks()

@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..blob import Blob
-from ..contracts import NO_LIMIT, Picture, Work
+from ..contracts import NO_LIMIT, Picture, PyramidSettings, Work
 from ..encoding import EncodeOptions
-from ..errors import BrokenImage, SetupError
+from ..errors import BrokenImage, SetupError, UnsupportedImage
 from ..image_api.formats import FORMATS
 from ..image_api.image import ImageInfo
 from ..image_api.plan import Plan
@@ -142,6 +143,14 @@ class PillowEngine:
             image = (picture if isinstance(picture, Raster) else picture.raster()).to_pillow()
         with told(work):
             return pillow_encoding.save(image, plan.format, self._encode, plan.quality == "bitonal")
+
+    saves_pyramids = False
+
+    def save_pyramid(
+        self, picture: Picture | Raster, path: Path, settings: PyramidSettings, work: Work = NO_LIMIT
+    ) -> None:
+        """Refuse: Pillow holds whole pictures in memory."""
+        raise UnsupportedImage("Pillow does not build pyramids.")
 
     def estimate(self, info: ImageInfo, plan: Plan) -> int:
         """Return about how many bytes `transform` and `encode` need: the whole decoded picture, and the result."""

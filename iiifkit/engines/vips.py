@@ -3,16 +3,17 @@
 import logging
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ..blob import Blob
-from ..contracts import NO_LIMIT, Picture, Work
+from ..contracts import NO_LIMIT, Picture, PyramidSettings, Work
 from ..encoding import EncodeOptions
 from ..errors import BrokenImage, SetupError
 from ..image_api.image import ImageInfo
 from ..image_api.plan import Plan
 from ..raster import Animation, Raster
-from . import tiff_header, vips_encoding, vips_pixels
+from . import tiff_header, vips_encoding, vips_pixels, vips_pyramid
 from .canvas import turned_size
 from .orientation import StoredPlan, in_stored_pixels, upright
 from .shrinking import Choice, Copy, choose, stored_levels
@@ -142,6 +143,19 @@ class VipsEngine:
                 return vips_encoding.from_animation(picture)
             return vips_encoding.from_raster(picture.last)
         return vips_encoding.from_raster(picture if isinstance(picture, Raster) else picture.raster())
+
+    saves_pyramids = True
+
+    def save_pyramid(
+        self, picture: Picture | Raster, path: Path, settings: PyramidSettings, work: Work = NO_LIMIT
+    ) -> None:
+        """Stream the picture into a tiled TIFF. Raises `BrokenImage`, `Stopped` or `CacheError`."""
+        image, trouble = (picture.image, picture.trouble) if isinstance(picture, VipsPicture) else (None, Trouble(work))
+        if image is None:
+            image = vips_encoding.from_raster(picture if isinstance(picture, Raster) else picture.raster())
+        trouble.stop_with(image)
+        with trouble.told():
+            vips_pyramid.save(image, path, settings)
 
     def estimate(self, info: ImageInfo, plan: Plan) -> int:
         """Return about how many bytes `transform` and `encode` need: what is decoded at once, and the result."""

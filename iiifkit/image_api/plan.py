@@ -36,3 +36,8 @@ class Plan:
     def upright(self) -> bool:
         """True if the picture is neither mirrored nor turned."""
         return not self.mirror and not self.degrees
+
+
+def whole(width: int, height: int) -> Plan:
+    """Return the plan of a whole picture as it is, in its own size and colors, to be stored without loss."""
+    return Plan(Box(0, 0, width, height), width, height, False, Fraction(0), "color", "tif")

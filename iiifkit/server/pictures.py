@@ -1,5 +1,6 @@
 """The line with threads between its steps: from a request to a reply, for pictures and for info.json."""
 
+import asyncio
 import time
 from dataclasses import dataclass
 
@@ -29,6 +30,7 @@ from .replies import (
 )
 
 VERSIONS = (2, 3)
+POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ class Pictures:
         service: Service,
         renders: Lane,
         reads: Lane,
+        builds: Lane,
         metrics: Metrics,
         cache_control: str,
         remembered: int = 10_000,
@@ -63,10 +66,12 @@ class Pictures:
         self._service = service
         self._renders = renders
         self._reads = reads
+        self._builds = builds
         self._metrics = metrics
         self._cache_control = cache_control
         self._looks: Flights[Known] = Flights()
         self._flights: Flights[bytes] = Flights()
+        self._building: Flights[None] = Flights()
         self._ready: LRUCache[tuple[str, str], Ready] = LRUCache(remembered)
 
     def target(self, asked: Asked) -> Target:
@@ -78,26 +83,41 @@ class Pictures:
         return Target(self._service.default_version, asked.base + "/", asked.path[1:])
 
     def at_once(self, asked: Asked) -> Reply | None:
-        """Return the reply to a request that needs neither a thread nor waiting: 304 and memory; else None."""
-        ready = self._ready.get((asked.base, asked.path))
-        if ready is None:
-            return None
-        resolved = ready.resolved
+        """Return the reply that needs neither a thread nor waiting: 304, memory, or a slice of an open file.
+
+        None if there is none, and also for every error: the longer way tells it.
+        """
         try:
-            known = self._service.originals.fresh(resolved.known.identifier)
+            ready = self._known_again(asked)
+            if ready is None:
+                return None
+            resolved = ready.resolved
+            if reply := self._unchanged(asked, ready):
+                return reply
+            if self._service.derivatives.instant:
+                kept = self._service.stored(resolved)
+                if kept is not None:
+                    self._metrics.add("cache_hits")
+                    return self._reply(ready, kept.read_all(), "memory")
+            opened = self._service.pyramids.ready(resolved.known)
+            body = opened.slice(resolved.plan) if opened is not None and opened.instant else None
+            return self._reply(ready, body, "slice") if body is not None else None
         except IIIFKitError:
             return None
-        if known is None or known.tag != resolved.known.tag:
+
+    def _known_again(self, asked: Asked) -> Ready | None:
+        """Return what a request means, if that can be told from memory and is still true."""
+        ready = self._ready.get((asked.base, asked.path))
+        originals = self._service.originals
+        if ready is not None:
+            known = originals.fresh(ready.resolved.known.identifier)
+            return ready if known is not None and known.tag == ready.resolved.known.tag else None
+        if asked.path.endswith(("/info.json", "/")):
             return None
-        if reply := self._unchanged(asked, ready):
-            return reply
-        if not self._service.derivatives.instant:
-            return None
-        kept = self._service.stored(resolved)
-        if kept is None:
-            return None
-        self._metrics.add("cache_hits")
-        return self._reply(ready, kept.read_all(), "memory")
+        target = self.target(asked)
+        request = self._service.parse(target.path, target.version)
+        known = originals.fresh(request.identifier)
+        return self._prepare(asked, target, self._service.resolve(request, known)) if known is not None else None
 
     async def reply(self, asked: Asked, target: Target) -> Reply:
         """Walk the line. Raises the errors of its steps."""
@@ -151,8 +171,31 @@ class Pictures:
             self._metrics.add("cache_hits")
             return self._reply(ready, body, "memory" if self._service.derivatives.instant else "disk")
         self._metrics.add("cache_misses")
+        body = await self._sliced(resolved)
+        if body is not None:
+            return self._reply(ready, body, "slice")
         body = await self._flights.join(f"{resolved.key} {known.tag}", lambda work: self._render(resolved, work))
         return self._reply(ready, body, "render")
+
+    async def _sliced(self, resolved: Resolved) -> bytes | None:
+        """Return the stored tile that is this picture; a pyramid that is worth it is built first."""
+
+        def look() -> tuple[bool, bytes | None]:
+            opened = self._service.opened(resolved)
+            return opened is not None, opened.slice(resolved.plan) if opened is not None else None
+
+        known = resolved.known
+        found, body = await self._reads.run(look)
+        if found or not self._service.pyramids.wanted(resolved.plan, known):
+            return body
+        await self._building.join(f"{known.identifier} {known.tag}", lambda work: self._build(known, work), keep=True)
+        return (await self._reads.run(look))[1]
+
+    async def _build(self, known: Known, work: Work) -> None:
+        """Build a pyramid here, or wait until the process that builds it is done; waiting holds no thread."""
+        cost = self._service.renderer.estimate_build(known.info)
+        while not await self._builds.run(lambda: self._service.build(known, work), cost):
+            await asyncio.sleep(POLL_SECONDS)
 
     async def _look(self, identifier: str) -> Known:
         known = self._service.originals.fresh(identifier)

@@ -38,7 +38,8 @@ def build(assembly: Assembly, metrics: Metrics | None = None) -> Application:
     metrics = metrics or Metrics()
     renders = Lane("render", processors(), config.limits.queue, config.limits.memory * 1_000_000, watch=metrics.renders)
     reads = Lane("read", READING_THREADS, 1000 + config.limits.queue)
-    pictures = Pictures(assembly.service, renders, reads, metrics, config.server.cache_control)
+    builds = Lane("build", max(1, processors() // 2), config.limits.queue, config.limits.memory * 1_000_000)
+    pictures = Pictures(assembly.service, renders, reads, builds, metrics, config.server.cache_control)
     access = AccessLog(sys.stdout)
     gate = Gate(
         pictures,
@@ -47,7 +48,7 @@ def build(assembly: Assembly, metrics: Metrics | None = None) -> Application:
         config.limits.deadline,
         access if config.server.access_log else None,
     )
-    return Application(gate, [renders.close, reads.close, assembly.service.close, access.close])
+    return Application(gate, [renders.close, reads.close, builds.close, assembly.service.close, access.close])
 
 
 def run(raw: Mapping[str, Any], overrides: Mapping[str, Any], example: bool = False) -> None:
