@@ -1,7 +1,7 @@
 """Under which address clients see this server: fixed, from the Host header, or as a trusted proxy says."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address
@@ -10,9 +10,7 @@ _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\]
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~%!$&'()*+=:@-]{1,100}){0,8}", re.ASCII)
 _PAIR = re.compile(r'\s*([A-Za-z]+)\s*=\s*(?:"([^"]*)"|([^;,\s]*))\s*', re.ASCII)
 
-FORWARDING = frozenset(
-    {b"forwarded", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-real-ip", b"via"}
-)
+_FORWARDING = frozenset({b"forwarded", b"via", b"x-real-ip", b"x-client-ip", b"true-client-ip", b"cf-connecting-ip"})
 
 
 @dataclass(frozen=True)
@@ -68,6 +66,24 @@ def _forwarded(headers: Mapping[bytes, bytes], scheme: str, host: str) -> tuple[
     if port.isdecimal() and port.isascii() and len(port) <= 5 and not re.search(r":[0-9]+$", host):
         host += "" if (scheme, port) in (("http", "80"), ("https", "443")) else f":{port}"
     return scheme, host, prefix if _PREFIX.fullmatch(prefix) else ""
+
+
+def is_forwarded(headers: Iterable[bytes]) -> bool:
+    """Return whether one of these header names, in lower case, is what proxies add."""
+    return any(name in _FORWARDING or name.startswith(b"x-forwarded") for name in headers)
+
+
+def names_loopback(host: str) -> bool:
+    """Return whether a Host header names this machine as only a client on it would: localhost, 127.0.0.1, [::1]."""
+    if not _HOST.fullmatch(host):
+        return False
+    name = re.sub(r":[0-9]+$", "", host).strip("[]").lower()
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return False
 
 
 def _first(headers: Mapping[bytes, bytes], name: bytes) -> str:

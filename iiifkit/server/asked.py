@@ -1,6 +1,7 @@
 """What a client asked, taken out of the ASGI scope once."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from .addresses import Addresses
@@ -30,5 +31,10 @@ def asked(scope: Any, addresses: Addresses) -> Asked:
     prefix = addresses.prefix
     if prefix and path.startswith(prefix + "/"):
         path = path[len(prefix) :]
-    host = f"{server[0]}:{server[1]}" if server and server[1] else "localhost"
-    return Asked(scope["method"], path, addresses.base(scope["scheme"], headers, peer, host), headers, peer)
+    base = addresses.base(scope["scheme"], headers, peer, _host(*server) if server and server[1] else "localhost")
+    return Asked(scope["method"], path, base, headers, peer)
+
+
+@lru_cache(16)
+def _host(address: str, port: int) -> str:
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

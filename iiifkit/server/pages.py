@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 
-from .addresses import FORWARDING
+from .addresses import is_forwarded, names_loopback
 from .asked import Asked
 from .metrics import Metrics, prometheus
-from .replies import CORS, Reply, text, with_length
+from .replies import Reply, text, with_length
 
 
 def health() -> Reply:
@@ -30,13 +30,17 @@ def debug(asked: Asked, metrics: Metrics) -> Reply:
     if not is_local(asked):
         return text(403, "This page is for clients on the server's own machine, without a proxy.", how="page")
     body = msgspec.json.encode(variables(metrics))
-    headers = [*CORS, (b"content-type", b"application/json; charset=utf-8"), (b"cache-control", b"no-store")]
+    headers = [(b"content-type", b"application/json; charset=utf-8"), (b"cache-control", b"no-store")]
     return Reply(200, with_length(headers, body), body, "page")
 
 
 def is_local(asked: Asked) -> bool:
-    """Return whether a client is on this machine; behind a local proxy all seem to be, so its headers say no."""
-    if asked.peer is None or FORWARDING & asked.headers.keys():
+    """Return whether a client is on this machine, and means this machine.
+
+    Behind a local proxy all clients seem to be here, so a header that proxies add says no. So does a Host header with
+    another name: a proxy passed it on, or a page of that name was made to lead here in somebody's browser.
+    """
+    if asked.peer is None or is_forwarded(asked.headers) or not names_loopback(asked.header(b"host")):
         return False
     try:
         return ip_address(asked.peer).is_loopback
