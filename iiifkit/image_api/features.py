@@ -256,6 +256,13 @@ class FeatureSet:
 
     def level(self, version: int, color: bool = True) -> int:
         """Return the highest compliance level that is fully met in API version 2 or 3 (3.0, 6)."""
+        return self._levels[version, color]
+
+    @cached_property
+    def _levels(self) -> Mapping[tuple[int, bool], int]:
+        return {(version, color): self._level(version, color) for version in (2, 3) for color in (True, False)}
+
+    def _level(self, version: int, color: bool) -> int:
         met = max(
             (
                 level

@@ -9,7 +9,7 @@ from .features import FeatureSet
 from .formats import FORMATS
 from .image import ImageInfo
 from .plan import Box, Plan
-from .request import ImageRequest, Region, Size
+from .request import ImageRequest, Number, Region, Size
 from .tiles import is_listed
 
 
@@ -45,8 +45,10 @@ class Limits:
         return ", ".join(f"{name} {value}" for name, value in names if value is not None) or "none"
 
 
-def half_up(number: Fraction) -> int:
+def half_up(number: Number) -> int:
     """Round to the nearest integer, halves up; ``round`` would go to the even one."""
+    if isinstance(number, int):
+        return number
     return (2 * number.numerator + number.denominator) // (2 * number.denominator)
 
 
@@ -92,7 +94,8 @@ def crop(region: Region, width: int, height: int) -> Box:
         return Box((width - side) // 2, (height - side) // 2, side, side)
     x, y, w, h = region.numbers
     if region.kind == "regionByPct":
-        x, y, w, h = x * width / 100, y * height / 100, w * width / 100, h * height / 100
+        x, y = Fraction(x * width, 100), Fraction(y * height, 100)
+        w, h = Fraction(w * width, 100), Fraction(h * height, 100)
     left, top = half_up(x), half_up(y)
     if left >= width or top >= height:
         raise BadRequest(f"The region {region.text!r} lies outside the image of {width}x{height} pixels.")
@@ -111,11 +114,11 @@ def scaled(size: Size, region: Box, limits: Limits, version: int = 3) -> tuple[i
     if size.kind == "max":
         return largest(region, limits, size.upscale)
     if size.kind == "sizeByW":
-        return int(numbers[0]), max(1, half_up(numbers[0] * height / width))
+        return int(numbers[0]), max(1, half_up(Fraction(numbers[0] * height, width)))
     if size.kind == "sizeByH":
-        return max(1, half_up(numbers[0] * width / height)), int(numbers[0])
+        return max(1, half_up(Fraction(numbers[0] * width, height))), int(numbers[0])
     if size.kind == "sizeByPct":
-        sides = half_up(width * numbers[0] / 100), half_up(height * numbers[0] / 100)
+        sides = half_up(Fraction(width * numbers[0], 100)), half_up(Fraction(height * numbers[0], 100))
         if 0 in sides:
             raise BadRequest(f"The size {size.text!r} of a {width}x{height} region is less than one pixel.")
         return sides
@@ -138,6 +141,8 @@ def largest(region: Box, limits: Limits, upscale: bool = False) -> tuple[int, in
 def _fit(region: Box, scale: Fraction | None, limits: Limits) -> tuple[int, int]:
     """Scale from the original sides, never from rounded ones, so that small limits keep the aspect (3.0 notes, 4)."""
     width, height = region.width, region.height
+    if scale == 1 and limits.allow(width, height):
+        return width, height
     scales = [] if scale is None else [scale]
     if limits.width is not None:
         scales.append(Fraction(limits.width, width))

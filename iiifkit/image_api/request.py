@@ -4,10 +4,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 from ..errors import BadRequest, ImageNotFound
 from .features import identify
+
+Number = int | Fraction
+"""An exact number."""
 
 LONGEST_PARAMETER = 255
 LONGEST_IDENTIFIER = 2048
@@ -22,7 +26,7 @@ class Region:
     """``kind`` is the feature's name; ``numbers`` are x, y, w, h in pixels or percent, or empty (4.1)."""
 
     kind: str
-    numbers: tuple[Fraction, ...]
+    numbers: tuple[Number, ...]
     text: str
 
 
@@ -34,7 +38,7 @@ class Size:
     """
 
     kind: str
-    numbers: tuple[Fraction, ...]
+    numbers: tuple[Number, ...]
     upscale: bool
     text: str
 
@@ -141,6 +145,7 @@ def parse_region(text: str, version: int = 3) -> Region:
     return Region(kind, numbers, text)
 
 
+@lru_cache(4096)
 def parse_size(text: str, version: int = 3) -> Size:
     """Read a size (4.2); ``^`` is 3.0's. Raises `BadRequest`."""
     upscale = version != 2 and _bounded("size", text).startswith("^")
@@ -159,6 +164,7 @@ def parse_size(text: str, version: int = 3) -> Size:
     return Size(kind, numbers, upscale, text)
 
 
+@lru_cache(1024)
 def parse_rotation(text: str) -> Rotation:
     """Read a rotation (4.3). Raises `BadRequest`."""
     match = _DEGREES.fullmatch(_bounded("rotation", text))
@@ -170,6 +176,7 @@ def parse_rotation(text: str) -> Rotation:
     return Rotation(bool(match[1]), degrees % 360, text)
 
 
+@lru_cache(1024)
 def decimal_text(number: Fraction) -> str:
     """Write a terminating decimal as the specification wants it: no trailing zeros, 0 before the point (3.0, 4.7)."""
     if number.denominator == 1:
@@ -183,9 +190,14 @@ def decimal_text(number: Fraction) -> str:
     return f"{whole}.{part:0{digits}d}"
 
 
-def _numbers(text: str) -> tuple[Fraction, ...]:
+def _numbers(text: str) -> tuple[Number, ...]:
     body = text.removeprefix("^").removeprefix("!").removeprefix("pct:")
-    return tuple(Fraction(number) for number in body.split(",") if number[:1].isdigit() or number[:1] == ".")
+    return tuple(_number(number) for number in body.split(",") if number and number[0] in ".0123456789")
+
+
+def _number(text: str) -> Number:
+    """Read whole numbers as integers: most are, and their arithmetic is ten times faster."""
+    return int(text) if text.isdecimal() else Fraction(text)
 
 
 def _bounded(parameter: str, text: str) -> str:
