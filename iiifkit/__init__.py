@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from .image_api.plan import Box, Plan
     from .raster import Animation, Frame, Raster
     from .service import Answer, Service
+    from .serving import serve
 
 __all__ = [
     "Animation",
@@ -87,6 +88,7 @@ __all__ = [
     "Work",
     "hookimpl",
     "open_service",
+    "serve",
 ]
 
 _HOMES = {
@@ -137,6 +139,7 @@ _HOMES = {
     "Work": "contracts",
     "hookimpl": "hookspecs",
     "open_service": "assembly",
+    "serve": "serving",
 }
 
 

@@ -1,9 +1,11 @@
 """From a config and the loaded plugins to a service that answers."""
 
 import logging
+import os
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from os import PathLike
 from typing import Any
 
 from .config import Choice, Config, allowed_plugins, check_overlap, load_config, read_config
@@ -77,16 +79,23 @@ def assemble(
     return Assembly(service, config, registry, tuple(warnings))
 
 
-def open_service(config: str | None = None, folder: str | None = None, **overrides: Any) -> Service:
+def open_service(
+    config: str | PathLike[str] | None = None, folder: str | PathLike[str] | None = None, **overrides: Any
+) -> Service:
     """Return a service for Python programs: a config file, or a folder of images, or both.
 
     ``overrides`` replace values of the config by path, with ``__`` for the dots: ``limits__max_width=2000``. Call
     the service's ``close`` when done. Raises a `SetupError`.
     """
-    changes = {path.replace("__", "."): value for path, value in overrides.items()}
+    return assemble(read_config(config), changes(folder, overrides)).service
+
+
+def changes(folder: str | PathLike[str] | None, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what to change in a config by path: ``server.port`` for ``server__port``, the source for a folder."""
+    changed = {path.replace("__", "."): value for path, value in overrides.items()}
     if folder is not None:
-        changes["images.source"] = {"name": "Disk", "path": str(folder)}
-    return assemble(read_config(config), changes).service
+        changed["images.source"] = {"name": "Disk", "path": os.fspath(folder)}
+    return changed
 
 
 def _built(config: Config, role: str, choice: Choice) -> Any:

@@ -34,13 +34,10 @@ def cli() -> None:
 @click.option("--example", is_flag=True, help="Serve the example picture too, and a page that shows it.")
 def serve(folder: str | None, config: str | None, example: bool, **options: Any) -> None:
     """Serve the images in FOLDER, or those that the config names (the present folder without either)."""
-    from .config import read_config
-    from .server.run import run
+    from . import serving
 
-    overrides = {f"server.{name}": value for name, value in options.items() if value is not None}
-    if folder is not None:
-        overrides["images.source"] = {"name": "Disk", "path": folder}
-    run(read_config(config), overrides, example)
+    given = {f"server__{name}": value for name, value in options.items() if value is not None}
+    serving.serve(config, folder, example, **given)
 
 
 @cli.command()

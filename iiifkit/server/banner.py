@@ -41,9 +41,9 @@ def _cache(choice: Choice, workers: int) -> str:
     entry, options = choice.entry, choice.options
     limit = getattr(options, "limit", 0)
     if entry.name == "Memory" and workers > 1 and limit:
-        return f"Memory, {workers} workers x {limit} MB"
+        return f"Memory, {workers} workers x {limit:.10g} MB"
     return " ".join(
-        str(part) for part in (entry.name, getattr(options, "path", ""), f"{limit} MB" if limit else "") if part
+        str(part) for part in (entry.name, getattr(options, "path", ""), f"{limit:.10g} MB" if limit else "") if part
     )
 
 
