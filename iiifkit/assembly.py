@@ -11,7 +11,7 @@ from typing import Any
 from .config import Choice, Config, allowed_plugins, check_overlap, load_config, read_config
 from .contracts import Cache, Engine, Quality, Source
 from .errors import IIIFKitError, PluginError
-from .image_api.features import FeatureSet
+from .image_api.feature_set import FeatureSet
 from .image_api.formats import FORMATS
 from .image_api.geometry import Limits
 from .image_api.info import InfoBuilder, Notices

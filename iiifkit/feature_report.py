@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
-from .image_api.features import PARAMETERS, TABLE, FeatureSet
+from .image_api.feature_set import FeatureSet
+from .image_api.features import PARAMETERS, TABLE
 
 SPECIFICATION = "http://iiif.io/api/image/2.1/index.html"
 

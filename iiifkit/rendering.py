@@ -8,7 +8,7 @@ from pathlib import Path
 from .blob import Blob
 from .contracts import NO_LIMIT, Engine, Picture, PyramidSettings, Quality, QualityRequest, Work
 from .errors import IIIFKitError, PluginFailed, UnsupportedImage
-from .image_api.features import FeatureSet
+from .image_api.feature_set import FeatureSet
 from .image_api.image import ImageInfo
 from .image_api.plan import Plan, whole
 from .raster import Animation, Raster

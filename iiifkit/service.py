@@ -12,7 +12,7 @@ from .blob import Blob
 from .contracts import NO_LIMIT, Cache, Work
 from .errors import CacheError, SourceChanged
 from .image_api.canonical import canonical_path, key_identifier, key_path
-from .image_api.features import FeatureSet
+from .image_api.feature_set import FeatureSet
 from .image_api.formats import FORMATS
 from .image_api.geometry import Limits, resolve
 from .image_api.info import InfoBuilder

@@ -24,7 +24,7 @@ from iiifkit.config import (
 from iiifkit.contracts import Location, location_of_folder
 from iiifkit.errors import ConfigError, PluginError
 from iiifkit.hookspecs import Environment, Offer
-from iiifkit.image_api.features import FeatureSet
+from iiifkit.image_api.feature_set import FeatureSet
 from iiifkit.image_api.formats import FORMATS
 from iiifkit.listing import plugin_rows
 from iiifkit.plugins import discover

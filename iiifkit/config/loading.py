@@ -9,8 +9,8 @@ import msgspec
 from ..encoding import EncodeOptions
 from ..errors import ConfigError, IIIFKitError, PluginError
 from ..hookspecs import Environment
+from ..image_api.feature_set import Appended as AppendedFeature
 from ..image_api.features import FEATURES
-from ..image_api.features import Appended as AppendedFeature
 from ..registry import CORE_BLOCKS, Entry, Registry, normalize
 from ..wording import told
 from . import blocks

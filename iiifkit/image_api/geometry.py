@@ -5,7 +5,7 @@ from fractions import Fraction
 from math import isqrt
 
 from ..errors import BadRequest, NotOffered, SizeOverLimit
-from .features import FeatureSet
+from .feature_set import FeatureSet
 from .formats import FORMATS
 from .image import ImageInfo
 from .plan import Box, Plan

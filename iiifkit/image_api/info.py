@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .features import FeatureSet
+from .feature_set import FeatureSet
 from .geometry import Limits
 from .image import ImageInfo
 from .tiles import scale_factors, sizes, tile_size
