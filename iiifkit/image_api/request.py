@@ -77,9 +77,10 @@ class ImageRequest:
                 "An image request has the form {identifier}/{region}/{size}/{rotation}/{quality}.{format}; "
                 "a part is missing."
             )
-        quality, dot, format = decode(parts[4]).rpartition(".")
+        last = _bounded("last part", decode(parts[4]))
+        quality, dot, format = last.rpartition(".")
         if not dot or not quality or not format:
-            raise BadRequest(f"The last part {decode(parts[4])!r} must be {{quality}}.{{format}}, such as default.jpg.")
+            raise BadRequest(f"The last part {last!r} must be {{quality}}.{{format}}, such as default.jpg.")
         return cls(
             version=version,
             identifier=decode_identifier(parts[0]),
@@ -148,7 +149,7 @@ def parse_region(text: str, version: int = 3) -> Region:
 @lru_cache(4096)
 def parse_size(text: str, version: int = 3) -> Size:
     """Read a size (4.2); ``^`` is 3.0's. Raises `BadRequest`."""
-    upscale = version != 2 and _bounded("size", text).startswith("^")
+    upscale = _bounded("size", text).startswith("^") and version != 2
     kind = identify("size", text[1:] if upscale else text, version)
     if kind is None or kind == "sizeUpscaling":
         forms = (
