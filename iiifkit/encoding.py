@@ -27,14 +27,15 @@ class PngOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class TifOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``compression`` of the strips; ``jpeg`` and ``webp`` lose detail.
 
-    Bitonal pictures, and transparent ones instead of ``jpeg``, are deflated then.
+    What cannot be stored so is deflated: bitonal pictures, transparent ones as ``jpeg``, gray ones as ``webp``, and
+    all as ``webp`` by the engine Pillow.
     """
 
     compression: Literal["none", "deflate", "lzw", "jpeg", "webp"] = "deflate"
 
     def compression_of(self, bands: int, bitonal: bool) -> str:
         """Return the compression of a picture: what cannot be stored as asked for is deflated."""
-        impossible = bitonal or (self.compression == "jpeg" and bands not in (1, 3)) or bands == 2
+        impossible = bitonal or bands not in {"jpeg": (1, 3), "webp": (3, 4)}.get(self.compression, (bands,))
         return "deflate" if impossible and self.compression in ("jpeg", "webp") else self.compression
 
 

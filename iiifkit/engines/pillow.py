@@ -1,5 +1,6 @@
 """The engine Pillow: reads JPEG 2000, writes PDF, and works where libvips is missing."""
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -53,6 +54,7 @@ class PillowEngine:
             from PIL import Image, features
         except ImportError as error:
             raise SetupError("The engine Pillow needs Pillow, which is not installed.") from error
+        warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")  # about each damaged tag of a file
         Image.init()
         Image.MAX_IMAGE_PIXELS = None
         self._encode = encode or EncodeOptions()
@@ -88,7 +90,10 @@ class PillowEngine:
             return self._transform_tiff(blob, info, plan, work)
         with told(work), _opened(blob, info.format) as image:
             orientation = _orientation(image) if info.format == "avif" else info.orientation
-            return self._made(image, replace(info, orientation=orientation), plan, _copies(blob, info.format), work)
+            stored = in_stored_pixels(replace(info, orientation=orientation), plan)
+            choice = choose(stored, _copies(blob, info))
+            _shrink(image, choice.copy.factor)
+            return self._finished(image, stored, choice, plan, work)
 
     def _transform_tiff(self, blob: Blob, info: ImageInfo, plan: Plan, work: Work) -> PillowPicture:
         with told(work):
@@ -99,13 +104,6 @@ class PillowEngine:
             patch = header.pointer(header.find(choice.copy.level)) if choice.copy.level else (b"", 0)
             with _opened(blob, "tif", *patch) as image:
                 return self._finished(image, in_stored_pixels(info, plan), choice, plan, work)
-
-    def _made(self, image: "ImageFile", info: ImageInfo, plan: Plan, shrinks: list[int], work: Work) -> PillowPicture:
-        stored = in_stored_pixels(info, plan)
-        width, height = stored.full_width, stored.full_height
-        choice = choose(stored, [Copy(by, -(-width // by), -(-height // by)) for by in shrinks])
-        _shrink(image, choice.copy.factor)
-        return self._finished(image, stored, choice, plan, work)
 
     def _finished(
         self, image: "ImageFile", stored: StoredPlan, choice: Choice, plan: Plan, work: Work
@@ -178,7 +176,12 @@ def _kept(image: "ImageFile") -> "Image":
 
 
 def _orientation(image: "ImageFile") -> int:
-    value: Any = image.getexif().get(_ORIENTATION_TAG, 1)
+    """Return the EXIF orientation, without decoding a PNG to its end as ``image.getexif()`` does."""
+    from PIL import Image
+
+    exif = Image.Exif()
+    exif.load(image.info.get("exif") or b"")
+    value: Any = exif.get(_ORIENTATION_TAG, 1)
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
@@ -188,11 +191,14 @@ def _bits(blob: Blob, format: str, mode: str) -> int:
     return {"1": 1}.get(mode, 16 if mode.startswith("I") else 8)
 
 
-def _copies(blob: Blob, format: str) -> list[int]:
-    """Return by how much the decoder itself can shrink."""
-    if format == "jp2":
-        return [2**power for power in range(1, min(8, jp2_header.halvings(blob)) + 1)]
-    return list(_JPEG_SHRINKS) if format == "jpg" else []
+def _copies(blob: Blob, info: ImageInfo) -> list[Copy]:
+    """Return what the decoder itself can make, in stored pixels."""
+    width, height = upright(info.orientation).inverse.size(info.width, info.height)
+    if info.format == "jp2":
+        factors, slack = [2**power for power in range(1, min(8, jp2_header.halvings(blob)) + 1)], 2
+    else:
+        factors, slack = list(_JPEG_SHRINKS) if info.format == "jpg" else [], 1
+    return [Copy(factor, -(-width // factor), -(-height // factor), slack=slack) for factor in factors]
 
 
 def _shrink(image: "ImageFile", factor: int) -> None:

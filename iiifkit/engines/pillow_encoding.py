@@ -77,8 +77,9 @@ def _settings(image: "Image", format: str, options: EncodeOptions) -> dict[str, 
         return {"compress_level": options.png.compression}
     if format == "tif":
         compression = options.tif.compression_of(len(image.getbands()), image.mode == "1")
-        name = {"none": "raw", "deflate": "tiff_adobe_deflate", "lzw": "tiff_lzw"}.get(compression, compression)
-        return {"compression": name, "quality": 80} if compression in ("jpeg", "webp") else {"compression": name}
+        if compression == "jpeg":
+            return {"compression": "jpeg", "quality": 80}
+        return {"compression": {"none": "raw", "lzw": "tiff_lzw"}.get(compression, "tiff_adobe_deflate")}
     if format == "webp":
         return {"quality": options.webp.quality, "method": options.webp.effort, "lossless": options.webp.lossless}
     if format == "avif":

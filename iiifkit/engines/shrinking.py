@@ -13,13 +13,15 @@ from .orientation import StoredPlan, upright
 class Copy:
     """A copy of the picture, ``factor`` times smaller, with ``width`` x ``height`` stored pixels.
 
-    ``level`` is where it is stored; None if the decoder makes it.
+    ``level`` is where it is stored; None if the decoder makes it. ``slack`` is how many of its pixels a pixel of the
+    result needs at least, on each side: the copies inside of JPEG 2000 are too sharp, and not centered.
     """
 
     factor: int
     width: int
     height: int
     level: Level | None = None
+    slack: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +52,8 @@ def choose(plan: StoredPlan, copies: Iterable[Copy]) -> Choice:
 
 def _region(plan: StoredPlan, copy: Copy) -> Box | None:
     region = plan.region
-    across = _span(region.x, region.width, plan.full_width, plan.width, copy.factor, copy.width)
-    down = _span(region.y, region.height, plan.full_height, plan.height, copy.factor, copy.height)
+    across = _span(region.x, region.width, plan.full_width, plan.width * copy.slack, copy.factor, copy.width)
+    down = _span(region.y, region.height, plan.full_height, plan.height * copy.slack, copy.factor, copy.height)
     return Box(across[0], down[0], across[1], down[1]) if across and down else None
 
 

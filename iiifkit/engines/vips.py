@@ -53,7 +53,6 @@ class VipsEngine:
         pyvips.cache_set_max(0)
         pyvips.block_untrusted_set(True)
         self._encode = encode or EncodeOptions()
-        self._folder = temporary_folder
         version = ".".join(str(pyvips.version(part)) for part in range(3))
         self.fingerprint = f"libvips {version}, pyvips {pyvips.__version__}"
         self.reads = frozenset(name for name, loader in LOADERS.items() if pyvips.type_find("VipsOperation", loader))
@@ -78,7 +77,7 @@ class VipsEngine:
             alpha=bool(image.hasalpha()),
             bits=_number(image, "bits-per-sample", 16 if image.format == "ushort" else 8),
             orientation=orientation,
-            progressive=bool(_number(image, "interlaced", 0) or _number(image, "jpeg-multiscan", 0)),
+            progressive=format in ("jpg", "png") and bool(_number(image, "interlaced", 0)),
         )
 
     def transform(self, blob: Blob, info: ImageInfo, plan: Plan, work: Work = NO_LIMIT) -> VipsPicture:
@@ -96,7 +95,7 @@ class VipsEngine:
             image = vips_pixels.crop(image, region.x, region.y, region.width, region.height)
             image = vips_pixels.to_srgb(vips_pixels.scale(image, stored.width, stored.height))
             if stored.degrees or not stored.move.keeps_rows:
-                image = vips_pixels.computed(image, self._folder)
+                image = vips_pixels.computed(image)
             image = vips_pixels.move(image, stored.move)
             if stored.degrees:
                 image = vips_pixels.turn(image, stored.degrees)

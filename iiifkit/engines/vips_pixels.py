@@ -1,8 +1,6 @@
 """What libvips does to pixels: scaling, color management, turning, gray and black and white."""
 
 import math
-import tempfile
-from pathlib import Path
 from typing import Any
 
 from .canvas import turned_size
@@ -158,13 +156,12 @@ def flat(image: Any) -> Any:
     return image.flatten(background=[255]) if image.hasalpha() else image
 
 
-def computed(image: Any, folder: str | None) -> Any:
-    """Compute the picture now, in memory or, if it is large, in a temporary file in ``folder``."""
+def computed(image: Any) -> Any:
+    """Compute the picture now, in memory or, if it is large, in a temporary file that vanishes with it."""
     import pyvips
 
     if image.width * image.height * image.bands <= _IN_MEMORY:
         return image.copy_memory()
-    with tempfile.TemporaryDirectory(prefix="iiifkit-", dir=folder) as place:
-        path = str(Path(place) / "picture.v")
-        image.write_to_file(path)
-        return pyvips.Image.new_from_file(path)  # stays mapped when the folder is gone
+    waiting = pyvips.Image.new_temp_file("%s.v")
+    image.write(waiting)
+    return waiting
