@@ -65,7 +65,7 @@ def saved(image: Image.Image, format: str, **options: Any) -> bytes:
 @pytest.mark.parametrize("factor", [2, 4, 8])
 def test_a_smaller_photograph_is_the_mean_of_its_squares(engine: Engine, name: str, factor: int) -> None:
     photograph = pictures.photograph(name)
-    height, width = (side // factor * factor for side in photograph.shape[:2])
+    height, width = (min(side, 640) // factor * factor for side in photograph.shape[:2])
     part = photograph[:height, :width]
     size = (Box(0, 0, width, height), width // factor, height // factor)
     for data, format in ((pictures.encoded(part, "png"), "png"), (pictures.encoded(part, "jpg"), "jpg")):
@@ -168,6 +168,30 @@ def test_sixteen_bits_become_eight(engine: Engine) -> None:
         for data, format in ((pictures.sixteen_bit_png(picture), "png"), (pictures.sixteen_bit_tiff(picture), "tif")):
             assert engine.probe(BytesBlob(data, "1"), format).bits == 16
             assert difference(seen(engine, data, format), picture) < 0.01
+
+
+def test_sixteen_bits_with_alpha_become_eight(engine: Engine) -> None:
+    for picture, color_type in ((np.dstack([GRAY, ALPHA]), 4), (RGBA, 6)):
+        data = pictures.png(picture.astype(np.uint16) * 257, color_type, 16)
+        info = engine.probe(BytesBlob(data, "1"), "png")
+        assert (info.bits, info.color, info.alpha) == (16, color_type == 6, True)
+        assert difference(seen(engine, data, "png"), picture) < 0.01
+
+
+def test_samples_that_are_neither_color_nor_alpha_are_dropped(engine: Engine) -> None:
+    for picture, photometric in (
+        (np.dstack([PHOTOGRAPH, GRAY, ALPHA]), "rgb"),
+        (np.dstack([GRAY, ALPHA]), "minisblack"),
+    ):
+        data = pictures.tiff(
+            picture,
+            photometric=photometric,
+            planarconfig="contig",
+            extrasamples=["unspecified"] * (picture.shape[2] - (3 if photometric == "rgb" else 1)),
+        )
+        wanted = PHOTOGRAPH if photometric == "rgb" else GRAY
+        assert not engine.probe(BytesBlob(data, "1"), "tif").alpha
+        assert np.array_equal(seen(engine, data, "tif"), wanted)
 
 
 def test_one_bit_becomes_gray(engine: Engine) -> None:

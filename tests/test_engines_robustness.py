@@ -100,6 +100,7 @@ TRUNCATE = """
 """
 
 
+@pytest.mark.slow
 def test_truncating_a_file_in_mid_render_does_not_kill_the_process(tmp_path: Path) -> None:
     photograph = pictures.photograph("rocket.jpg", 1500, 1000)
     paths = []

@@ -77,7 +77,7 @@ class PillowEngine:
                 width,
                 height,
                 format,
-                color=image.mode not in _GRAY,
+                color=image.mode not in _GRAY if format != "png" else blob.read(25, 1) not in (b"\0", b"\4"),
                 alpha=image.has_transparency_data,
                 bits=_bits(blob, format, image.mode),
                 orientation=1 if format == "avif" else orientation,
@@ -93,7 +93,7 @@ class PillowEngine:
             stored = in_stored_pixels(replace(info, orientation=orientation), plan)
             choice = choose(stored, _copies(blob, info))
             _shrink(image, choice.copy.factor)
-            return self._finished(image, stored, choice, plan, work)
+            return self._finished(image, info, stored, choice, plan, work)
 
     def _transform_tiff(self, blob: Blob, info: ImageInfo, plan: Plan, work: Work) -> PillowPicture:
         with told(work):
@@ -103,10 +103,10 @@ class PillowEngine:
             header = tiff_header.TiffHeader(blob)
             patch = header.pointer(header.find(choice.copy.level)) if choice.copy.level else (b"", 0)
             with _opened(blob, "tif", *patch) as image:
-                return self._finished(image, in_stored_pixels(info, plan), choice, plan, work)
+                return self._finished(image, info, in_stored_pixels(info, plan), choice, plan, work)
 
     def _finished(
-        self, image: "ImageFile", stored: StoredPlan, choice: Choice, plan: Plan, work: Work
+        self, image: "ImageFile", info: ImageInfo, stored: StoredPlan, choice: Choice, plan: Plan, work: Work
     ) -> PillowPicture:
         profile = image.info.get("icc_profile")
         image.load()
@@ -114,6 +114,8 @@ class PillowEngine:
             raise BrokenImage("The image file is damaged: its picture has another size than its header says.")
         region = choice.region
         picture = pillow_pixels.plain(_kept(image))
+        if picture.mode == "RGBA" and not info.color:
+            picture = picture.convert("LA")  # 16-bit gray with alpha is opened as color
         picture = pillow_pixels.crop(picture, region.x, region.y, region.width, region.height)
         check(work)
         picture = pillow_pixels.scale(picture, stored.width, stored.height)

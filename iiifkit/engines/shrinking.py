@@ -62,7 +62,9 @@ def _span(start: int, length: int, full: int, wanted: int, factor: int, stored: 
     end = start + length
     if start % factor or (end % factor and end != full):
         first, last = (start + factor // 2) // factor, (end + factor // 2) // factor
-        return (first, last - first) if last <= stored and last - first >= 4 * wanted else None
+        moved = max(abs(first * factor - start), abs(last * factor - end))
+        near = 8 * moved * wanted <= length and last - first >= wanted
+        return (first, last - first) if near and last <= stored else None
     first, last = start // factor, math.ceil(end / factor)
     if last - first < wanted or first >= stored:
         return None

@@ -93,6 +93,8 @@ class VipsEngine:
         with trouble.told():
             region = choice.region
             image = vips_pixels.crop(image, region.x, region.y, region.width, region.height)
+            alpha = info.alpha if info.format == "tif" else image.hasalpha()
+            image = vips_pixels.known_bands(image, alpha)
             image = vips_pixels.to_srgb(vips_pixels.scale(image, stored.width, stored.height))
             if stored.degrees or not stored.move.keeps_rows:
                 image = vips_pixels.computed(image)

@@ -26,6 +26,18 @@ def crop(image: Any, x: int, y: int, width: int, height: int) -> Any:
     return image.crop(x, y, width, height)
 
 
+def known_bands(image: Any, alpha: bool) -> Any:
+    """Drop the samples that are neither color nor, if there is any ``alpha``, the alpha that comes after them."""
+    sixteen = image.format == "ushort"
+    if image.interpretation == "multiband":
+        gray = image.bands < 3
+        name = ("grey16" if gray else "rgb16") if sixteen else ("b-w" if gray else "srgb")
+        image = image.copy(interpretation=name)
+    colors = {"b-w": 1, "grey16": 1, "cmyk": 4}.get(image.interpretation, 3)
+    known = colors + (alpha and colors < 4)
+    return image.extract_band(0, n=known) if image.bands > known else image
+
+
 def scale(image: Any, width: int, height: int) -> Any:
     """Return exactly ``width`` x ``height`` pixels; what is transparent does not stain what is not."""
     if (image.width, image.height) == (width, height):
@@ -66,7 +78,6 @@ def _enlarged(image: Any, width: int, height: int) -> Any:
 
 def to_srgb(image: Any) -> Any:
     """Return sRGB or gray with 8 bits a sample, with or without alpha, and no profile."""
-    image = _three_at_most(image)
     gray = image.interpretation in ("b-w", "grey16")
     converted = None
     if image.get_typeof("icc-profile-data"):
@@ -95,19 +106,6 @@ def _managed(image: Any, **profile: Any) -> Any | None:
         return image.icc_transform("srgb", intent="relative", black_point_compensation=True, depth=8, **profile)
     except pyvips.Error:
         return None
-
-
-def _three_at_most(image: Any) -> Any:
-    """Drop the samples that are neither color nor alpha."""
-    colors = {"b-w": 1, "grey16": 1, "srgb": 3, "rgb16": 3, "cmyk": 4, "lab": 3, "labs": 3, "scrgb": 3, "xyz": 3}
-    if image.interpretation == "multiband":
-        if image.bands < 3:
-            return image.copy(interpretation="grey16" if image.format == "ushort" else "b-w")
-        return image.extract_band(0, n=3).copy(interpretation="rgb16" if image.format == "ushort" else "srgb")
-    most = colors.get(image.interpretation, 3)
-    if image.interpretation == "cmyk":
-        return image.extract_band(0, n=4) if image.bands > 4 else image
-    return image.extract_band(0, n=most + 1) if image.bands > most + 1 else image
 
 
 def move(image: Any, wanted: Move) -> Any:
