@@ -79,9 +79,8 @@ def oriented(array: np.ndarray, orientation: int, format: str = "jpg") -> bytes:
     return encoded(stored, format, exif=exif)
 
 
-def png(array: np.ndarray, color_type: int, bits: int = 8, interlaced: bool = False) -> bytes:
+def png(array: np.ndarray, color_type: int, bits: int = 8) -> bytes:
     """A PNG of any depth that Pillow cannot write: ``array`` holds 8- or 16-bit samples."""
-    assert not interlaced
     height, width = array.shape[:2]
     rows = array.astype(">u2" if bits == 16 else "u1").reshape(height, -1)
     raw = b"".join(b"\0" + row.tobytes() for row in rows)

@@ -241,7 +241,7 @@ def test_a_transparent_color_key(engine: Engine) -> None:
     assert result[200:, :, 3].min() == 255
 
 
-def test_planes_and_progressive_and_interlaced(engine: Engine) -> None:
+def test_planes_and_progressive_scans(engine: Engine) -> None:
     assert np.array_equal(seen(engine, pictures.planar_tiff(PHOTOGRAPH), "tif"), PHOTOGRAPH)
     progressive = pictures.encoded(PHOTOGRAPH, "jpg", progressive=True)
     assert engine.probe(BytesBlob(progressive, "1"), "jpg").progressive
