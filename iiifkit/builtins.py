@@ -9,10 +9,11 @@ from .hookspecs import Environment, Offer, hookimpl
 @hookimpl
 def iiifkit_sources() -> Mapping[str, Offer[Source]]:
     """Disk and URI."""
-    from .sources import disk
+    from .sources import disk, uri
 
     return {
         "Disk": Offer(disk.build, disk.DiskSourceOptions, summary="images in a folder of this computer"),
+        "URI": Offer(uri.build, uri.UriOptions, summary="images of another server, by a URI template with {id}"),
     }
 
 
