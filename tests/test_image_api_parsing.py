@@ -112,9 +112,7 @@ def test_numbers_are_ascii_digits(version: int, number: str) -> None:
 
 
 @VERSIONS
-@pytest.mark.parametrize(
-    "region", ["1.5,0,1,1", "0,0,1", "0,0,1,1,1", "Full", "squared", "pct:", "PCT:0,0,1,1"]
-)
+@pytest.mark.parametrize("region", ["1.5,0,1,1", "0,0,1", "0,0,1,1,1", "Full", "squared", "pct:", "PCT:0,0,1,1"])
 def test_regions_of_no_form(version: int, region: str) -> None:
     with pytest.raises(BadRequest, match="region"):
         parse_region(region, version)

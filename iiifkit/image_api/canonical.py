@@ -1,10 +1,9 @@
 """The spellings of a plan: its canonical URI and its cache key (2.1 4.7, 3.0 4.8)."""
 
-from fractions import Fraction
-
-from .geometry import Limits, half_up, largest
+from .geometry import Limits, largest
 from .plan import Plan
 from .request import decimal_text
+from .tiles import follows_width
 
 
 def canonical_path(plan: Plan, image_size: tuple[int, int], limits: Limits, version: int, default_quality: str) -> str:
@@ -19,7 +18,7 @@ def key_path(plan: Plan, image_size: tuple[int, int], version: int, default_qual
     Sizes are always numbers: ``w,h`` for version 3; for version 2 ``w,`` where that means the same.
     """
     size = f"{plan.width},"
-    if version != 2 or not _follows_width(plan):
+    if version != 2 or not follows_width(plan):
         size += str(plan.height)
     return f"{_region(plan, image_size)}/{size}/{_ending(plan, default_quality)}"
 
@@ -44,14 +43,10 @@ def _ending(plan: Plan, default_quality: str) -> str:
     return f"{'!' if plan.mirror else ''}{decimal_text(plan.degrees)}/{quality}.{plan.format}"
 
 
-def _follows_width(plan: Plan) -> bool:
-    return max(1, half_up(Fraction(plan.width * plan.region.height, plan.region.width))) == plan.height
-
-
 def _canonical_size_2(plan: Plan) -> str:
     if (plan.width, plan.height) == (plan.region.width, plan.region.height):
         return "full"
-    return f"{plan.width}," if _follows_width(plan) else f"{plan.width},{plan.height}"
+    return f"{plan.width}," if follows_width(plan) else f"{plan.width},{plan.height}"
 
 
 def _canonical_size_3(plan: Plan, limits: Limits) -> str:

@@ -46,13 +46,15 @@ class FeatureSet:
         """Work out what is on, in go-iiif's order: append, enable, disable.
 
         Everything that the engines can do (``writes`` are the formats that they encode) is on to begin with; with a
-        ``forced_level`` (0 or 1), only what that level requires. ``qualities`` are the loaded plugins' names.
+        ``forced_level`` (0 or 1), only what that level requires, and the name of the default quality. ``qualities``
+        are the loaded plugins' names.
         Raises `ConfigError` for names that do not exist, and for an appended quality without a plugin.
         """
         possible = {key for key in FEATURES if key[0] != "format" or key[1] in writes}
         offered = possible
         if forced_level is not None:
             offered = {key for key in possible if _required(FEATURES[key], forced_level)}
+            offered |= possible & {("quality", default_quality)}
         appended = _checked_append(append or {}, qualities)
         for key, feature in appended.items():
             offered = offered | {key} if feature.supported else offered - {key}
@@ -106,8 +108,8 @@ class FeatureSet:
     def check(self, request: ImageRequest) -> ImageRequest:
         """Return the request with its quality and format under their own names, or raise `BadRequest`.
 
-        What a tile or a listed size may be written in is let through: `FeatureSet.refused` tells, after the image
-        is known, whether it really is one (S-1: listed sizes and tiles are served at any level).
+        What a tile or a listed size may be written in is let through: whether it really is one shows when the image
+        is known (S-1: listed sizes and tiles are served at any level).
         """
         quality = self._quality(request.quality)
         if quality is None:
@@ -122,10 +124,6 @@ class FeatureSet:
             if (parameter, name) not in self.offered and (parameter, name) not in _TILE_SYNTAX:
                 self._refuse(parameter, text, name)
         return request.named(quality or "", format or "")
-
-    def refused(self, request: ImageRequest) -> tuple[str, str, str] | None:
-        """Return the first feature ``(parameter, name, text)`` that the request uses and the server does not offer."""
-        return next((use for use in request.uses() if use[:2] not in self.offered), None)
 
     def _refuse(self, parameter: str, text: str, name: str = "") -> None:
         offered = [

@@ -1,5 +1,6 @@
 """From a request and an image's size to the plan of one picture: exact arithmetic, no floats (4.1, 4.2)."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from math import isqrt
@@ -11,6 +12,8 @@ from .image import ImageInfo
 from .plan import Box, Plan
 from .request import ImageRequest, Number, Region, Size
 from .tiles import is_listed
+
+DISTORTED = "sizeByDistortedWh"
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,11 +180,7 @@ def _check_format(format: str, width: int, height: int) -> None:
 def _check_offered(
     request: ImageRequest, plan: Plan, image: ImageInfo, limits: Limits, features: FeatureSet, prepared_tile: int
 ) -> None:
-    refused = features.refused(request)
-    sides = request.version == 2 and request.size.kind == "sizeByWh"
-    if refused is None and sides and not keeps_aspect(plan.region, plan.width, plan.height):
-        distorted = ("size", "sizeByDistortedWh")
-        refused = None if features.offers(*distorted) else (*distorted, request.size.text)
+    refused = next((use for use in _uses(request, plan, features) if not features.offers(*use[:2])), None)
     if refused is None or is_listed(plan, image, limits.allow, prepared_tile):
         return
     parameter, name, text = refused
@@ -190,3 +189,11 @@ def _check_offered(
         f"The {parameter} {text!r} cannot be served: this server does not offer {name}. Offered: {offered}, and the "
         "tiles and sizes that info.json lists."
     )
+
+
+def _uses(request: ImageRequest, plan: Plan, features: FeatureSet) -> Iterator[tuple[str, str, str]]:
+    """Yield what the request uses; in 2.1 ``w,h`` is one feature, or another that distorts: either will do."""
+    for parameter, name, text in request.uses():
+        distorts = not keeps_aspect(plan.region, plan.width, plan.height)
+        either = request.version == 2 and name == "sizeByWh" and (distorts or features.offers("size", DISTORTED))
+        yield parameter, DISTORTED if either else name, text

@@ -5,9 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from .feature_set import FeatureSet
+from .formats import FORMATS
 from .geometry import Limits
 from .image import ImageInfo
 from .tiles import scale_factors, sizes, tile_size
+
+LONGEST_SIDE = FORMATS["jpg"].max_side or 0
+"""Sizes with longer sides are not listed, because jpg, which every level has, cannot hold them."""
 
 PROTOCOL = "http://iiif.io/api/image"
 CONTEXTS = {2: "http://iiif.io/api/image/2/context.json", 3: "http://iiif.io/api/image/3/context.json"}
@@ -108,7 +112,7 @@ class InfoBuilder:
             "sizes": [
                 {"width": width, "height": height}
                 for width, height in sizes(image.width, image.height, factors)
-                if self.limits.allow(width, height)
+                if self.limits.allow(width, height) and max(width, height) <= LONGEST_SIDE
             ],
             "tiles": [tile],
         }

@@ -51,7 +51,8 @@ def grid(width: int, height: int, tile_width: int, tile_height: int, factor: int
 def is_listed(plan: Plan, image: ImageInfo, allow: Allow, prepared: int) -> bool:
     """Return whether a plan is one of the tiles or sizes that info.json lists; they are served at any level (S-1).
 
-    A side may be one pixel off what is listed: the forms ``w,`` and ``w,h`` round differently at the edges.
+    A side may be one pixel off what is listed, because the form ``w,h`` rounds in many ways at the edges; the height
+    may be what the form ``w,`` makes of the width, which is another one for strips of a few pixels.
     """
     if not plan.upright:
         return False
@@ -68,6 +69,12 @@ def is_listed(plan: Plan, image: ImageInfo, allow: Allow, prepared: int) -> bool
         and region.width == min(tile_width * factor, image.width - region.x)
         and region.height == min(tile_height * factor, image.height - region.y)
         and abs(plan.width - ceil_div(region.width, factor)) <= 1
-        and abs(plan.height - ceil_div(region.height, factor)) <= 1
+        and (abs(plan.height - ceil_div(region.height, factor)) <= 1 or follows_width(plan))
         for factor in factors
     )
+
+
+def follows_width(plan: Plan) -> bool:
+    """Return whether the form ``w,`` means this plan's size: its height is the region's, to the nearest pixel."""
+    doubled = 2 * plan.width * plan.region.height
+    return max(1, (doubled + plan.region.width) // (2 * plan.region.width)) == plan.height
