@@ -83,6 +83,7 @@ def _assembled(raw: Mapping[str, Any], overrides: Mapping[str, Any], example: bo
 def _bounded_app(assembly: Assembly, metrics: Metrics) -> Application:
     BoundedProtocol.max_head_bytes = assembly.config.server.max_header_bytes
     BoundedProtocol.head_seconds = assembly.config.server.header_timeout
+    BoundedProtocol.stalled_seconds = assembly.config.limits.deadline
     return build(assembly, metrics)
 
 
