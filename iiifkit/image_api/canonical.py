@@ -1,15 +1,20 @@
 """The spellings of a plan: its canonical URI and its cache key (2.1 4.7, 3.0 4.8)."""
 
+from urllib.parse import quote
+
 from .geometry import Limits, largest
 from .plan import Plan
 from .request import decimal_text
 from .tiles import follows_width
 
+_SAFE = "!$&'()*+,:;=@"
+"""What a quality's name may hold unencoded in a URI."""
+
 
 def canonical_path(plan: Plan, image_size: tuple[int, int], limits: Limits, version: int, default_quality: str) -> str:
     """Return ``{region}/{size}/{rotation}/{quality}.{format}`` as the specification's canonical form has it."""
     size = _canonical_size_2(plan) if version == 2 else _canonical_size_3(plan, limits)
-    return f"{_region(plan, image_size)}/{size}/{_ending(plan, default_quality)}"
+    return f"{_region(plan, image_size)}/{size}/{_ending(plan, quote(_quality(plan, default_quality), safe=_SAFE))}"
 
 
 def key_path(plan: Plan, image_size: tuple[int, int], version: int, default_quality: str) -> str:
@@ -20,7 +25,7 @@ def key_path(plan: Plan, image_size: tuple[int, int], version: int, default_qual
     size = f"{plan.width},"
     if version != 2 or not follows_width(plan):
         size += str(plan.height)
-    return f"{_region(plan, image_size)}/{size}/{_ending(plan, default_quality)}"
+    return f"{_region(plan, image_size)}/{size}/{_ending(plan, _quality(plan, default_quality))}"
 
 
 def key_identifier(identifier: str) -> str:
@@ -38,8 +43,11 @@ def _region(plan: Plan, image_size: tuple[int, int]) -> str:
     return f"{region.x},{region.y},{region.width},{region.height}"
 
 
-def _ending(plan: Plan, default_quality: str) -> str:
-    quality = "default" if plan.quality == default_quality else plan.quality
+def _quality(plan: Plan, default_quality: str) -> str:
+    return "default" if plan.quality == default_quality else plan.quality
+
+
+def _ending(plan: Plan, quality: str) -> str:
     return f"{'!' if plan.mirror else ''}{decimal_text(plan.degrees)}/{quality}.{plan.format}"
 
 

@@ -82,11 +82,16 @@ class InfoBuilder:
             **self._limits(),
             "extraFormats": self.features.extras(3, ("format",), level),
             "extraQualities": self._qualities(image, 3, level),
-            "extraFeatures": self.features.extras(3, ("region", "size", "rotation", "http"), level),
+            "extraFeatures": self._extra_features_3(level),
             "rights": self.notices.rights or (license if isinstance(license, str) else None),
             "service": list(self.notices.service),
         }
         return {name: value for name, value in document.items() if value}
+
+    def _extra_features_3(self, level: int) -> list[str]:
+        """Leave out enlarging if there is no limit: who announces it must publish one (3.0, 5.7)."""
+        names = self.features.extras(3, ("region", "size", "rotation", "http"), level)
+        return [name for name in names if name != "sizeUpscaling" or self._limits()]
 
     def _qualities(self, image: ImageInfo, version: int, level: int) -> list[str]:
         """Leave out ``color`` for a picture that has none (3.0, 4.4)."""

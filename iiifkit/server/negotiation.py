@@ -13,8 +13,8 @@ def info_media_type(accept: str, version: int) -> str:
     json_quality, linked_quality = ranges.get(JSON, 0.0), ranges.get(JSON_LD, 0.0)
     if version == 2:
         return JSON_LD if linked_quality and linked_quality >= json_quality else JSON
-    anything = max(ranges.get("application/*", 0.0), ranges.get("*/*", 0.0))
-    return JSON if json_quality > (linked_quality or anything) else MEDIA_TYPES[3]
+    anything = ranges.get("application/*", ranges.get("*/*", 0.0))
+    return JSON if ranges.get(JSON, anything) > ranges.get(JSON_LD, anything) else MEDIA_TYPES[3]
 
 
 def _ranges(accept: str) -> dict[str, float]:
