@@ -1,6 +1,5 @@
 """From a config and the loaded plugins to a service that answers."""
 
-import logging
 import os
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -10,7 +9,7 @@ from typing import Any
 
 from .config import Choice, Config, allowed_plugins, check_overlap, load_config, read_config
 from .contracts import Cache, Engine, Quality, Source
-from .errors import IIIFKitError, PluginError
+from .errors import ConfigError, PluginError, SetupError
 from .image_api.feature_set import FeatureSet
 from .image_api.formats import FORMATS
 from .image_api.geometry import Limits
@@ -21,8 +20,6 @@ from .preparing import Preparing, Pyramids
 from .registry import Registry
 from .rendering import Renderer
 from .service import Service
-
-log = logging.getLogger("iiifkit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +55,12 @@ def assemble(
     with ExitStack() as undo:
         engines = _engines(config, registry, warnings)
         features = _features(config, registry, engines)
-        qualities = {name: _built(config, "quality", choice) for name, choice in config.qualities.items()}
-        chosen: Source = source if source is not None else _built(config, "source", config.source)
+        qualities = {name: config.build("quality", choice) for name, choice in config.qualities.items()}
+        chosen: Source = source if source is not None else config.build("source", config.source)
         undo.callback(chosen.close)
-        images: Cache = _built(config, "images", config.images_cache)
+        images: Cache = config.build("images", config.images_cache)
         undo.callback(images.close)
-        derivatives: Cache = _built(config, "derivatives", config.derivatives_cache)
+        derivatives: Cache = config.build("derivatives", config.derivatives_cache)
         undo.callback(derivatives.close)
         check_overlap(chosen.location, {"images.cache": images.location, "derivatives.cache": derivatives.location})
         service = _service(
@@ -98,20 +95,6 @@ def changes(folder: str | PathLike[str] | None, overrides: Mapping[str, Any]) ->
     return changed
 
 
-def _built(config: Config, role: str, choice: Choice) -> Any:
-    """Build one chosen thing; a plugin's own mistakes become an error that names it."""
-    try:
-        return config.build(role, choice)
-    except IIIFKitError:
-        raise
-    except Exception as error:
-        entry = choice.entry
-        raise PluginError(
-            f"{entry.distribution} {entry.version} failed to build the {entry.kind} {entry.name!r}: "
-            f"{type(error).__name__}: {error}"
-        ) from error
-
-
 def _engines(config: Config, registry: Registry, warnings: list[str]) -> list[Engine]:
     """Build the chosen engine, then the others for what it cannot read or write.
 
@@ -122,8 +105,10 @@ def _engines(config: Config, registry: Registry, warnings: list[str]) -> list[En
     engines = []
     for choice in (config.engine, *(Choice(entry, entry.offer.options()) for entry in others)):
         try:
-            engines.append(_built(config, "engine", choice))
-        except PluginError as error:
+            engines.append(config.build("engine", choice))
+        except ConfigError:
+            raise
+        except SetupError as error:
             warnings.append(f"the graphics engine {choice.entry.name} is left out: {error}")
     if not engines:
         raise PluginError("no graphics engine works: " + "; ".join(warnings))

@@ -19,18 +19,28 @@ from .raster import Animation, Raster
 class Location:
     """A place that a source reads or a cache writes, to notice that two of them overlap.
 
-    ``store`` tells one storage from another (``file``, ``s3://bucket``), ``path`` is the place in it.
+    ``store`` tells one storage from another (``file``, ``s3://bucket``), ``path`` is the place in it. A source that
+    ``hides`` never hands out what lies below a name that begins with a dot, so a cache may be there.
     """
 
     store: str
     path: str
+    hides: bool = False
 
     def overlaps(self, other: "Location") -> bool:
-        """Return whether one of the two is the other, or lies inside it."""
+        """Return whether one of the two is the other, or lies inside it where it can be seen."""
         if self.store != other.store:
             return False
-        mine, theirs = self.path.rstrip("/") + "/", other.path.rstrip("/") + "/"
-        return mine.startswith(theirs) or theirs.startswith(mine)
+        outer, inner = sorted((self, other), key=lambda place: len(place.names))
+        depth = len(outer.names)
+        if inner.names[:depth] != outer.names:
+            return False
+        return not (outer.hides and any(name.startswith(".") for name in inner.names[depth:]))
+
+    @property
+    def names(self) -> list[str]:
+        """The names that lead to the place, outermost first."""
+        return [name for name in self.path.split("/") if name]
 
 
 class Source(Protocol):
@@ -204,6 +214,6 @@ class Quality(Protocol):
         """Return the new picture. Its size may differ. An `Animation` keeps all its frames in gif and webp."""
 
 
-def location_of_folder(folder: Path) -> Location:
+def location_of_folder(folder: Path, hides: bool = False) -> Location:
     """Return the location of a local folder, with links resolved."""
-    return Location("file", str(folder.resolve()))
+    return Location("file", folder.resolve().as_posix(), hides)

@@ -639,7 +639,7 @@ def test_a_byte_order_mark_does_no_harm() -> None:
 
 def test_a_cache_on_top_of_the_originals_stops_start_up(tmp_path: Path) -> None:
     source = location_of_folder(tmp_path / "images")
-    for folder, where in [("images", "in the same place"), ("images/cache", "inside the place"), (".", "around the")]:
+    for folder, where in [("images", "lies in the place"), ("images/cache", "inside the place"), (".", "around the")]:
         with pytest.raises(ConfigError) as raised:
             check_overlap(source, {"images.cache": None, "derivatives.cache": location_of_folder(tmp_path / folder)})
         assert raised.value.path == "derivatives.cache"
@@ -648,6 +648,12 @@ def test_a_cache_on_top_of_the_originals_stops_start_up(tmp_path: Path) -> None:
     both = location_of_folder(tmp_path / "cache")
     check_overlap(source, {"images.cache": both, "derivatives.cache": both})
     check_overlap(None, {"images.cache": source})
+    hiding = location_of_folder(tmp_path / "images", hides=True)
+    check_overlap(hiding, {"images.cache": location_of_folder(tmp_path / "images" / ".cache" / "iiifkit")})
+    with pytest.raises(ConfigError):
+        check_overlap(source, {"images.cache": location_of_folder(tmp_path / "images" / ".cache")})
+    with pytest.raises(ConfigError):
+        check_overlap(hiding, {"images.cache": location_of_folder(tmp_path)})
     check_overlap(location_of_folder(Path("/srv/a")), {"images.cache": Location("s3://bucket", "")})
     check_overlap(
         Location("s3://bucket", "originals"), {"derivatives.cache": Location("s3://bucket", "originals-small")}

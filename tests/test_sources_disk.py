@@ -49,7 +49,7 @@ def test_the_blob_is_the_file(source: DiskSource, root: Path) -> None:
         assert blob.path == root / "sub" / "map.tif"
         assert (blob.size, blob.version, blob.modified) == (file.size, file.version, file.modified)
         assert not blob.remote
-    assert source.location == Location("file", str(root.resolve()))
+    assert source.location == Location("file", root.resolve().as_posix(), hides=True)
     assert source.revalidate == 0
 
 

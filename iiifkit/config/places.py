@@ -36,22 +36,12 @@ def check_overlap(source: Location | None, caches: Mapping[str, Location | None]
     may share a place.
     """
     for path, cache in caches.items():
-        if source is None or cache is None or not _rooted(source).overlaps(_rooted(cache)):
+        if source is None or cache is None or not source.overlaps(cache):
             continue
-        mine, theirs = cache.path.rstrip("/"), source.path.rstrip("/")
-        if mine == theirs:
-            where = "in the same place as the original images"
-        else:
-            where = (
-                "inside the place of the original images" if len(mine) > len(theirs) else "around the original images"
-            )
+        deeper = len(cache.names) - len(source.names)
+        where = "inside" if deeper > 0 else "around" if deeper < 0 else "in"
         raise ConfigError(
-            f"this cache lies {where}, so that its files could overwrite originals or be served as such; choose a "
-            "place outside images.source (in a bucket, another prefix)",
+            f"this cache lies {where} the place of the original images, so that its files could overwrite originals "
+            "or be served as such; choose a place outside images.source (in a bucket, another prefix)",
             path,
         )
-
-
-def _rooted(location: Location) -> Location:
-    """Return the location with a leading slash, so that an empty path (a whole bucket) is around every other."""
-    return Location(location.store, "/" + location.path.lstrip("/"))

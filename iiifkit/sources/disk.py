@@ -42,7 +42,7 @@ class DiskSource:
 
     def __init__(self, folder: Path, revalidate: float = 0) -> None:
         self._root = str(folder.absolute())
-        self.location: Location | None = location_of_folder(folder)
+        self.location: Location | None = location_of_folder(folder, hides=True)
         self.revalidate = revalidate
 
     def version(self, identifier: str) -> str:

@@ -1,0 +1,6 @@
+"""Make ``python -m iiifkit`` the command line."""
+
+from .cli import main
+
+if __name__ == "__main__":
+    main()
