@@ -1,0 +1,167 @@
+"""The wheels: built from the checkout, installed where there is nothing else, used from another folder."""
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from test_docs import ROOT, SEPIA, address_in, pip_cache, read
+
+pytestmark = pytest.mark.slow
+
+PLUGINS = sorted(path.parent for path in ROOT.glob("plugins/*/pyproject.toml"))
+
+
+class Environment:
+    """A virtual environment, and a folder far from the checkout to use it in."""
+
+    def __init__(self, home: Path) -> None:
+        self.folder = home / "folder"
+        self.folder.mkdir()
+        self.bin = home / "environment" / "bin"
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
+        self.environ = {**clean, "XDG_CACHE_HOME": str(home / "cache"), "PIP_CACHE_DIR": pip_cache()}
+        subprocess.run([sys.executable, "-m", "venv", str(home / "environment")], check=True)
+
+    def install(self, *wheels: Path) -> None:
+        # pyvips comes as pure Python in a source distribution; nothing else may need building.
+        self.run("pip", "install", "--quiet", "--only-binary", ":all:", "--no-binary", "pyvips", *map(str, wheels))
+
+    def run(self, program: str, *arguments: str) -> str:
+        done = subprocess.run(
+            [self.bin / program, *arguments], cwd=self.folder, env=self.environ, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+
+def build(project: Path, folder: Path, *only: str) -> Path:
+    """Build a project into a folder; return its wheel."""
+    folder.mkdir(exist_ok=True)
+    command = [sys.executable, "-m", "build", "--no-isolation", *only, "--outdir", str(folder), str(project)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project's wheel, built from its source distribution, so that this one is whole, too."""
+    return build(ROOT, tmp_path_factory.mktemp("core"))
+
+
+@pytest.fixture(scope="module")
+def sepia_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of the stranger's plugin."""
+    return build(ROOT / SEPIA, tmp_path_factory.mktemp("sepia"), "--wheel")
+
+
+@pytest.fixture(scope="module")
+def environment(wheel: Path, sepia_wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """An environment with iiifkit and the stranger's plugin, as wheels."""
+    made = Environment(tmp_path_factory.mktemp("elsewhere"))
+    made.install(wheel, sepia_wheel)
+    return made
+
+
+@pytest.fixture(scope="module")
+def server(environment: Environment) -> Iterator[str]:
+    """The address of a server from the wheel, whose config names the stranger's quality."""
+    (environment.folder / "config.json").write_bytes((ROOT / SEPIA / "config.json").read_bytes())
+    process = subprocess.Popen(
+        [environment.bin / "iiifkit", "serve", "--example", "--port", "0", "--config", "config.json"],
+        cwd=environment.folder,
+        env=environment.environ,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield address_in(process).removesuffix("/info.json")
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
+
+
+def test_the_wheel_has_what_it_needs_and_nothing_else(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    package = {f"iiifkit/{path}" for path in package_files()}
+    assert package <= names
+    assert {"iiifkit/example/example.jpg", "iiifkit/py.typed", "iiifkit/testing/caches.py"} <= names
+    assert {name.partition("/")[0] for name in names} == {"iiifkit", "iiifkit-0.1.0.dist-info"}
+    assert "iiifkit-0.1.0.dist-info/licenses/LICENSE" in names
+    assert wheel.stat().st_size < 2_000_000
+
+
+def package_files() -> list[str]:
+    folder = ROOT / "iiifkit"
+    return [
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    ]
+
+
+def test_the_wheel_is_what_is_imported(environment: Environment) -> None:
+    where = environment.run("python", "-c", "import iiifkit; print(iiifkit.__file__)")
+    assert where.startswith(str(environment.bin.parent))
+    names = environment.run("python", "-c", "from iiifkit import *; print(open_service, serve, hookimpl)")
+    assert "open_service" in names
+    assert environment.run("iiifkit", "--version") == "iiifkit 0.1.0\n"
+    assert environment.run("pip", "check") == "No broken requirements found.\n"
+
+
+def test_the_example_is_served(server: str) -> None:
+    document = json.loads(read(f"{server}/info.json"))
+    assert document["extraQualities"][-1] == "sepia"
+    assert document["tiles"][0]["width"] == 256
+    with Image.open(BytesIO(read(f"{server}/0,0,512,512/256,256/0/default.jpg"))) as tile:
+        assert tile.size == (256, 256)
+
+
+def test_the_strangers_quality_answers(server: str) -> None:
+    with Image.open(BytesIO(read(f"{server}/full/300,200/0/sepia.png"))) as picture:
+        red, green, blue = np.asarray(picture.convert("RGB"), float).reshape(-1, 3).mean(0)
+        assert picture.size == (300, 200)
+    assert red > green > blue
+
+
+def test_a_turned_sepia_keeps_its_transparent_corners(server: str) -> None:
+    with Image.open(BytesIO(read(f"{server}/full/300,200/45/sepia.png"))) as picture:
+        corner = picture.convert("RGBA").getpixel((0, 0))
+    assert isinstance(corner, tuple)
+    assert corner[3] == 0
+
+
+def test_a_file_is_transformed(environment: Environment) -> None:
+    Image.new("RGB", (400, 300), "teal").save(environment.folder / "in.png")
+    environment.run("iiifkit", "transform", "in.png", "out.webp", "--size", "200,")
+    with Image.open(environment.folder / "out.webp") as made:
+        assert made.size == (200, 150)
+
+
+def test_the_list_says_where_the_quality_is_from(environment: Environment, server: str) -> None:
+    rows = json.loads(environment.run("iiifkit", "plugins", "list", "--json", "--config", "config.json"))
+    (sepia,) = [row for row in rows if row["name"] == "sepia"]
+    assert (sepia["kind"], sepia["distribution"], sepia["version"]) == ("quality", "iiifkit-sepia", "1.0")
+    assert sepia["used"]
+    assert "sepia" in environment.run("iiifkit", "dump-config", "--config", "config.json")
+
+
+@pytest.mark.parametrize("plugin", PLUGINS, ids=lambda plugin: plugin.name)
+def test_the_projects_plugins_load_from_their_wheels(environment: Environment, tmp_path: Path, plugin: Path) -> None:
+    """Last, because it adds to the environment."""
+    environment.install(build(plugin, tmp_path))
+    rows = json.loads(environment.run("iiifkit", "plugins", "list", "--json"))
+    assert [row for row in rows if row["broken"]] == []
+    assert plugin.name in {row["distribution"] for row in rows}
+    assert environment.run("pip", "check") == "No broken requirements found.\n"
