@@ -1,8 +1,8 @@
 """How fast iiifkit serves, as ratios to what the same machine can do at the same time.
 
 Run ``python benchmarks/serving.py``; ``--short`` only sees that it works. iipsrv (Debian's iipimage-server,
-behind nginx) is measured where it is installed. Processor time is what the server's own process spends on one answer, so that the
-load generator and other work on the machine do not count.
+behind nginx) is measured where it is installed. Processor time is what the server's own process spends on one answer,
+so that the load generator and other work on the machine do not count.
 """
 
 import argparse

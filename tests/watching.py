@@ -91,6 +91,12 @@ def descriptors(server: Server) -> int:
     return len(list(Path(f"/proc/{server.process.pid}/fd").iterdir()))
 
 
+def processor_seconds(server: Server) -> float:
+    """How long processors have worked for a server's process."""
+    fields = Path(f"/proc/{server.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def children(pid: int) -> list[int]:
     """The processes that a process has started and that live."""
     found = []
@@ -99,9 +105,18 @@ def children(pid: int) -> list[int]:
             text = status.read_text()
         except OSError:
             continue
-        if re.search(rf"^PPid:\s+{pid}$", text, re.M) and not re.search(r"^State:\s+Z", text, re.M):
+        if re.search(rf"^PPid:\s+{pid}$", text, re.M) and lives(int(status.parent.name)):
             found.append(int(status.parent.name))
     return found
+
+
+def lives(pid: int) -> bool:
+    """Whether a process runs; one that ended and that nobody asked for its result does not."""
+    try:
+        text = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+    return not re.search(r"^State:\s+[ZX]", text, re.M)
 
 
 def metric(server: Server, name: str) -> int:

@@ -1,6 +1,7 @@
-"""The sockets that the server listens on."""
+"""The sockets that the server listens on, and whether its certificate is any good."""
 
 import socket
+import ssl
 
 from ..errors import SetupError
 
@@ -38,3 +39,18 @@ def listen(host: str, port: int) -> list[socket.socket]:
         reason = failure.strerror if failure is not None else "no address was found"
         raise SetupError(f"The server cannot listen on {host}, port {port}: {reason}. Choose another with --port.")
     return sockets
+
+
+def check_tls(certificate: str | None, key: str | None) -> None:
+    """Try the certificate and its key, if there are any, before the server starts. Raises `SetupError`."""
+    if certificate is None or key is None:
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")
+    except ssl.SSLError:
+        raise SetupError(
+            "The TLS certificate and key do not work: both must be PEM files, belong together, and the key must "
+            "not be encrypted."
+        ) from None
+    except OSError as error:
+        raise SetupError(f"The TLS certificate or its key cannot be read: {error.strerror}.") from None

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -22,7 +23,7 @@ from .addresses import Addresses
 from .app import Application, Gate
 from .banner import banner
 from .lanes import Lane
-from .listening import listen
+from .listening import check_tls, listen
 from .metrics import Metrics
 from .pictures import Pictures
 from .protocol import BoundedProtocol
@@ -56,9 +57,12 @@ def run(raw: Mapping[str, Any], overrides: Mapping[str, Any], example: bool = Fa
     start_logging()
     assembly = _assembled(raw, overrides, example)
     config = assembly.config
+    check_tls(config.server.tls_cert, config.server.tls_key)
     sockets = listen(config.server.host, config.server.port)
     for line in banner(assembly, sockets[0].getsockname()[1], example):
         click.echo(line, err=True)
+    # uvicorn raises the signal that ended it once more; to be told to end, and to have ended, is no failure.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     if config.server.workers == 1:
         uvicorn.Server(_settings(config, _bounded_app(assembly, Metrics()))).run(sockets=sockets)
         return
