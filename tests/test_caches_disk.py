@@ -531,3 +531,17 @@ def test_putting_while_folders_vanish(cache: DiskCache) -> None:
     while any(thread.is_alive() for thread in threads):
         cache.delete("a")
     assert errors == []
+
+
+def test_a_file_system_that_folds_case(cache: DiskCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two keys in one file: the last put is found, the other is a miss, and nobody gets another's bytes."""
+    real = disk.relative_path
+    monkeypatch.setattr(disk, "relative_path", lambda key, strict: real(key, strict).lower())
+    for first, second in (("photo.jpg/a", "Photo.JPG/a"), ("Photo.JPG/a", "photo.jpg/a")):
+        cache.put(first, b"first.", "tag", "image/jpeg")
+        cache.put(second, b"second", "tag", "image/jpeg")
+        assert cache.get(first, "tag") is None
+        blob = cache.get(second, "tag")
+        assert blob is not None
+        with blob:
+            assert blob.read_all() == b"second"

@@ -27,7 +27,6 @@ from ..errors import CacheError, ImageError, SourceError
 ODD_KEYS = (
     "plain.jpg/full/max/0/default.jpg",
     "2019%2Fmuseum%2Fphoto.jpg/full/max/0/default.jpg",
-    "2019%2fmuseum%2fphoto.jpg/full/max/0/default.jpg",
     "%5C/a",
     "\\/a",
     "%/a",
@@ -41,8 +40,6 @@ ODD_KEYS = (
     'a"b<c>d|e?f*g',
     "tab\there/newline\nthere/escape\x1b/delete\x7f",
     "Zürich/日本語/🏛/a",
-    "caf\u00e9",
-    "cafe\u0301",
     "lone \udc80 surrogate/a",
     "e" * 254 + "/a",
     "e" * 255 + "/a",
@@ -55,6 +52,14 @@ ODD_KEYS = (
     "-rf/a",
 )
 """Keys that file systems, buckets and careless code trip over; no two are the same entry."""
+
+ALIKE_KEYS = (
+    ("photo.jpg/a", "Photo.JPG/a"),
+    ("2019%2Fphoto.jpg", "2019%2fphoto.jpg"),
+    ("caf\u00e9", "cafe\u0301"),
+    ("stra\u00dfe/a", "strasse/a"),
+)
+"""Pairs of keys that some file systems do not tell apart."""
 
 _TEXT = st.text(st.characters(exclude_characters="/\0"), min_size=1, max_size=40)
 _SEGMENT = _TEXT.filter(lambda segment: segment not in (".", ".."))
@@ -159,12 +164,13 @@ class CacheContract(ABC):
             found = _bytes(cache, key, "tag")
             assert found == f"entry {number}".encode(), f"{key!r} gave {found!r}"
 
-    def test_keys_that_differ_in_case_are_not_confused(self, cache: Cache) -> None:
-        """Where a file system folds case, one of the two may be lost, but neither gets the other's bytes."""
-        cache.put("photo.jpg/a", b"lower", "tag", "image/jpeg")
-        cache.put("Photo.JPG/a", b"upper", "tag", "image/jpeg")
-        assert _bytes(cache, "Photo.JPG/a", "tag") == b"upper"
-        assert _bytes(cache, "photo.jpg/a", "tag") in (b"lower", None), "photo.jpg got the bytes of Photo.JPG"
+    @pytest.mark.parametrize(("first", "second"), ALIKE_KEYS, ids=ascii)
+    def test_keys_that_look_alike_are_not_confused(self, cache: Cache, first: str, second: str) -> None:
+        """Where a file system takes them for one, the first may be lost, but neither gets the other's bytes."""
+        cache.put(first, b"first.", "tag", "image/jpeg")
+        cache.put(second, b"second", "tag", "image/jpeg")
+        assert _bytes(cache, second, "tag") == b"second"
+        assert _bytes(cache, first, "tag") in (b"first.", None), f"{first} got the bytes of {second}"
 
     def test_a_key_below_another_entry(self, cache: Cache) -> None:
         """``a`` and ``a/b``: both are kept, or the second is refused and the first is as it was."""
