@@ -113,25 +113,32 @@ class FeatureSet:
         """
         quality = self._quality(request.quality)
         if quality is None:
-            self._refuse("quality", request.quality)
+            raise self._refusal(request, "quality", request.quality)
         format = self._format(request.format)
         if format is None:
-            self._refuse("format", request.format)
+            raise self._refusal(request, "format", request.format)
         for parameter, name, text in request.uses():
             pattern = self._redefined.get((parameter, name))
             if pattern is not None and not pattern.fullmatch(text):
-                self._refuse(parameter, text)
+                raise self._refusal(request, parameter, text)
             if (parameter, name) not in self.offered and (parameter, name) not in _TILE_SYNTAX:
-                self._refuse(parameter, text, name)
-        return request.named(quality or "", format or "")
+                raise self._refusal(request, parameter, text, name)
+        return request.named(quality, format)
 
-    def _refuse(self, parameter: str, text: str, name: str = "") -> None:
-        offered = [
-            self.appended[parameter, item].syntax if (parameter, item) in self.appended else item
-            for item in self.names(parameter)
-        ]
+    def syntaxes(self, parameter: str, version: int) -> str:
+        """Return how everything that is on for one parameter is written, for error messages."""
+        written = []
+        for name in self.names(parameter):
+            if (parameter, name) in self.appended:
+                written.append(self.appended[parameter, name].syntax)
+            elif parameter == "format" or FEATURES[parameter, name].level(version) is not None:
+                written.append(FEATURES[parameter, name].syntax)
+        return "; ".join(dict.fromkeys(written))
+
+    def _refusal(self, request: ImageRequest, parameter: str, text: str, name: str = "") -> BadRequest:
         reason = f"this server does not offer {name}" if name else "it is not known here"
-        raise BadRequest(f"The {parameter} {text!r} cannot be served: {reason}. Offered: {', '.join(offered)}.")
+        offered = self.syntaxes(parameter, request.version)
+        return BadRequest(f"The {parameter} {text!r} cannot be served: {reason}. Offered: {offered}.")
 
     def _quality(self, text: str) -> str | None:
         for name in self._by_match("quality", text):

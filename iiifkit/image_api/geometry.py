@@ -184,9 +184,9 @@ def _check_offered(
     if refused is None or is_listed(plan, image, limits.allow, prepared_tile):
         return
     parameter, name, text = refused
-    offered = ", ".join(features.names(parameter))
+    offered = features.syntaxes(parameter, request.version)
     raise BadRequest(
-        f"The {parameter} {text!r} cannot be served: this server does not offer {name}. Offered: {offered}, and the "
+        f"The {parameter} {text!r} cannot be served: this server does not offer {name}. Offered: {offered}; and the "
         "tiles and sizes that info.json lists."
     )
 
