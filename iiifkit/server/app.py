@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from starlette.applications import Starlette
@@ -17,10 +17,13 @@ from .access import AccessLog, escaped
 from .addresses import Addresses
 from .asked import Asked, asked
 from .metrics import Metrics
-from .pictures import Pictures, Target
+from .pictures import Pictures, Ready, Target
 from .replies import METHODS, Reply, failed, preflight, text
 
 log = logging.getLogger("iiifkit")
+
+LOOK_SECONDS = 1.0
+"""How long the quick look into a disk cache may take, before the longer way with its own deadline is taken."""
 
 
 class Gate:
@@ -50,6 +53,8 @@ class Gate:
         started = time.perf_counter()
         request = asked(scope, self._addresses)
         reply = self._at_once(request)
+        if isinstance(reply, Ready):
+            reply = await self._kept(reply)
         if reply is None:
             reply = await self._watched(self._answer(request), receive)
         if reply is None:
@@ -62,7 +67,7 @@ class Gate:
         if self._access_log is not None:
             self._access_log.write(request, reply, seconds)
 
-    def _at_once(self, request: Asked) -> Reply | None:
+    def _at_once(self, request: Asked) -> Reply | Ready | None:
         """Answer what needs no waiting. Health, memory hits and 304s never queue behind renders."""
         if request.method not in ("GET", "HEAD"):
             if request.method == "OPTIONS":
@@ -70,6 +75,13 @@ class Gate:
             return text(405, f"Only {METHODS.decode()} are answered here.", [(b"allow", METHODS)], "error")
         page = self._pages.get(request.path)
         return page(request) if page is not None else self._pictures.at_once(request)
+
+    async def _kept(self, ready: Ready) -> Reply | None:
+        """Ask the disk cache, without watching the client: that would take longer than the look itself."""
+        with suppress(TimeoutError, IIIFKitError):
+            async with asyncio.timeout(LOOK_SECONDS):
+                return await self._pictures.kept(ready)
+        return None
 
     async def _answer(self, request: Asked) -> Reply:
         target = self._pictures.target(request)

@@ -82,10 +82,11 @@ class Pictures:
                 return Target(version, asked.base + prefix, asked.path[len(prefix) :])
         return Target(self._service.default_version, asked.base + "/", asked.path[1:])
 
-    def at_once(self, asked: Asked) -> Reply | None:
+    def at_once(self, asked: Asked) -> Reply | Ready | None:
         """Return the reply that needs neither a thread nor waiting: 304, memory, or a slice of an open file.
 
-        None if there is none, and also for every error: the longer way tells it.
+        If a look at the disk may be enough, what is `Ready` for that is returned instead. None if the request needs
+        the longer way, and also for every error, which the longer way tells.
         """
         try:
             ready = self._known_again(asked)
@@ -101,9 +102,19 @@ class Pictures:
                     return self._reply(ready, kept.read_all(), "memory")
             opened = self._service.pyramids.ready(resolved.known)
             body = opened.slice(resolved.plan) if opened is not None and opened.instant else None
-            return self._reply(ready, body, "slice") if body is not None else None
+            if body is not None:
+                return self._reply(ready, body, "slice")
+            return None if self._service.derivatives.instant else ready
         except IIIFKitError:
             return None
+
+    async def kept(self, ready: Ready) -> Reply | None:
+        """Return the reply that the derivative cache has, asked in a thread; None if it has none."""
+        body = await self._stored(ready.resolved)
+        if body is None:
+            return None
+        self._metrics.add("cache_hits")
+        return self._reply(ready, body, "disk")
 
     def _known_again(self, asked: Asked) -> Ready | None:
         """Return what a request means, if that can be told from memory and is still true."""
