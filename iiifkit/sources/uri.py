@@ -13,7 +13,7 @@ import msgspec
 
 from ..blob import Blob, Buffered, BytesBlob, clip
 from ..contracts import Location
-from ..errors import ImageOverLimit, SourceError
+from ..errors import ImageOverLimit, SourceChanged, SourceError
 from ..hookspecs import Environment
 from ..opened_file import OpenedFile
 from .addresses import Template, is_public
@@ -35,6 +35,7 @@ DEFAULT_MAX_BYTES = 1_000_000_000
 
 _NOT_STORED = "The image cannot be stored while it is read."
 _GONE = (400, 404, 410, 414)
+_READABLE = (200, 206, 404, 410, 412, 416)
 _NO_HEAD = (400, 403, 405, 501)
 
 
@@ -108,13 +109,18 @@ class UriSource:
         self._fetcher.close()
 
     def part(self, url: str, start: int, stop: int, version: str, total: int) -> bytes:
-        """Return the bytes ``[start, stop)`` of a version. Raises `SourceError` if the file is another by now."""
+        """Return the bytes ``[start, stop)`` of a version.
+
+        Raises `SourceChanged` if the file is another by now, or a `SourceError`.
+        """
 
         def take(answer: "Answer") -> bytes:
-            if answer.status >= 500:
-                raise SourceError("The server of the images failed while one was read.")
-            if answer.status != 206 or answer.range != (start, stop, total) or answer.version(total) != version:
-                raise SourceError("The image changed while it was read.")
+            if answer.status not in _READABLE:
+                raise SourceError(f"The server of the images answered {answer.status} while one was read.")
+            if answer.version(total) != version or (answer.range and answer.range[2] != total):
+                raise SourceChanged("The image was changed while it was read; ask again.")
+            if answer.status != 206 or answer.range != (start, stop, total):
+                raise SourceError("The server of the images does not serve all parts of them.")
             return _exactly(answer, stop - start)
 
         return self._fetcher.fetch("GET", url, {"Range": f"bytes={start}-{stop - 1}"}, self._timeout, take)
