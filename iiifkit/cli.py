@@ -1,15 +1,21 @@
-"""The command line: serve, transform, dump-config, plugins.
+"""The command line: serve, transform, dump-config, plugins."""
 
-Exit codes: 0 done; 1 the work failed; 2 the command line is wrong; 3 the config or a plugin is wrong; 130 interrupted.
-"""
-
+import os
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
 
-FAILED, SETUP, INTERRUPTED = 1, 3, 130
+FAILED, WRONG, SETUP, INTERRUPTED = 1, 2, 3, 130
+
+EXIT_CODES = """\b
+Exit codes:
+  0    done
+  1    the work failed: a missing or broken image, an output that cannot be written
+  2    the command line is wrong, or asks for what is not offered
+  3    the config or a plugin is wrong
+  130  interrupted
+"""
 
 config_option = click.option(
     "--config", "-c", type=click.Path(dir_okay=False), help="The JSON config, go-iiif's or iiifkit's own."
@@ -17,7 +23,7 @@ config_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=True)
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=True, epilog=EXIT_CODES)
 @click.version_option(package_name="iiifkit", message="%(prog)s %(version)s")
 def cli() -> None:
     """Serve zoomable images over the IIIF Image API, and transform single ones."""
@@ -67,7 +73,8 @@ def dump_config(config: str | None, as_json: bool) -> None:
     from .config import read_config
     from .feature_report import as_json as json_rows
     from .feature_report import as_markdown
-    from .transforming import OneImage
+    from .sources.one_image import OneImage
+    from .transforming import NO_CACHES
 
     features = assemble(read_config(config), NO_CACHES, source=OneImage(b"")).service.features
     click.echo(msgspec.json.encode(json_rows(features)) if as_json else as_markdown(features), nl=as_json)
@@ -116,12 +123,9 @@ def _table(rows: list[dict[str, Any]]) -> str:
     return "\n".join("  ".join([*map(str.ljust, line, widths), line[5]]).rstrip() for line in lines)
 
 
-NO_CACHES = {"images.cache": {"name": "Null"}, "derivatives.cache": {"name": "Null"}}
-
-
 def main() -> None:
     """Run the command line; every error is one line on standard error."""
-    from .errors import IIIFKitError, SetupError
+    from .errors import BadRequest, IIIFKitError, SetupError
 
     try:
         cli.main(prog_name="iiifkit", standalone_mode=False)
@@ -132,9 +136,13 @@ def main() -> None:
         sys.exit(INTERRUPTED)
     except IIIFKitError as error:
         click.echo(f"iiifkit: {error}", err=True)
-        sys.exit(SETUP if isinstance(error, SetupError) else FAILED)
-    except BrokenPipeError:
-        Path("/dev/null").open().close()
+        sys.exit(SETUP if isinstance(error, SetupError) else WRONG if isinstance(error, BadRequest) else FAILED)
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        # Without a file's name it was standard output. What is left for it goes nowhere, or Python complains, too.
+        click.echo(f"iiifkit: Standard output cannot be written: {error.strerror}.", err=True)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(FAILED)
 
 

@@ -3,54 +3,18 @@
 import os
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
-from .blob import Blob, BytesBlob, FileBlob
-from .contracts import Location
-from .errors import IIIFKitError, ImageNotFound, SourceError
+from .errors import BadRequest, IIIFKitError, ImageOverLimit, SourceError
 from .image_api.formats import FORMATS
+from .sources.one_image import IDENTIFIER, OneImage
 
-IDENTIFIER = "image"
-
-
-class OneImage:
-    """A source that holds a single image: a file, or bytes that were read from somewhere."""
-
-    location: Location | None = None
-    revalidate = 0.0
-
-    def __init__(self, image: Path | bytes) -> None:
-        self._image = image
-
-    def version(self, identifier: str) -> str:
-        """Return the version of the one image. Raises `ImageNotFound` for any other identifier."""
-        with self.open(identifier) as blob:
-            return blob.version
-
-    def open(self, identifier: str) -> Blob:
-        """Return the one image. Raises `ImageNotFound` or `SourceError`."""
-        if identifier != IDENTIFIER:
-            raise ImageNotFound(f"There is no image {identifier!r} here.")
-        if isinstance(self._image, bytes):
-            return BytesBlob(self._image, str(len(self._image)))
-        try:
-            return FileBlob(self._image)
-        except FileNotFoundError:
-            raise ImageNotFound(f"There is no file {str(self._image)!r}.") from None
-        except OSError as error:
-            raise SourceError(f"The file {str(self._image)!r} cannot be read: {error.strerror}.") from None
-
-    def identifiers(self) -> Iterable[str]:
-        """Return the one identifier."""
-        return (IDENTIFIER,)
-
-    def close(self) -> None:
-        """Do nothing; there is nothing to give back."""
-
-
+STREAM = "-"
 SUFFIXES = {"jpeg": "jpg", "tiff": "tif", **{name: name for name in FORMATS}}
+NO_CACHES = {"images.cache": {"name": "Null"}, "derivatives.cache": {"name": "Null"}}
 
 
 def transform_file(
@@ -60,27 +24,38 @@ def transform_file(
 
     ``parameters`` are region, size, rotation and quality. Raises the errors of the line, and of start-up.
     """
-    from .assembly import assemble
-    from .config import read_config
+    from .assembly import assemble, registry_for
+    from .config import load_config, read_config
 
-    chosen = format or SUFFIXES.get(Path(target).suffix[1:].lower())
-    if chosen is None:
-        raise IIIFKitError(f"{target!r} does not end in a format; name one of {', '.join(FORMATS)} with --format.")
-    image = OneImage(sys.stdin.buffer.read() if source == "-" else Path(source))
-    nothing = {"images.cache": {"name": "Null"}, "derivatives.cache": {"name": "Null"}}
-    service = assemble(read_config(config), nothing, source=image).service
+    path = request_path(**parameters, format=format or format_of(target))
+    raw = read_config(config)
+    registry = registry_for(raw)
+    largest = load_config(raw, registry, NO_CACHES).limits.max_source_bytes
+    service = assemble(raw, NO_CACHES, registry, OneImage(incoming(source, largest))).service
     try:
-        body = service.answer(request_path(**parameters, format=chosen), version=3).body
+        body = service.answer(path, version=3).body
     finally:
         service.close()
-    if target == "-":
-        sys.stdout.buffer.write(body)
-        sys.stdout.buffer.flush()
-        return
     try:
-        write_file(Path(target), body)
+        if target == STREAM:
+            write_stream(sys.stdout, body)
+        else:
+            write_file(Path(target), body)
+    except BrokenPipeError:
+        raise
     except OSError as error:
-        raise IIIFKitError(f"The file {target!r} cannot be written: {error.strerror}.") from None
+        what = "Standard output" if target == STREAM else f"The file {target!r}"
+        raise IIIFKitError(f"{what} cannot be written: {error.strerror}.") from None
+
+
+def format_of(target: str) -> str:
+    """Return the format that a file's name ends in. Raises `BadRequest`."""
+    if target == STREAM:
+        raise BadRequest(f"Standard output has no name to tell the format by; say it: --format {'|'.join(FORMATS)}.")
+    format = SUFFIXES.get(Path(target).suffix[1:].lower())
+    if format is None:
+        raise BadRequest(f"{target!r} does not end in a format; say it: --format {'|'.join(FORMATS)}.")
+    return format
 
 
 def request_path(region: str, size: str, rotation: str, quality: str, format: str) -> str:
@@ -90,11 +65,50 @@ def request_path(region: str, size: str, rotation: str, quality: str, format: st
     return "/".join((IDENTIFIER, *(part.replace("%", "%25").replace("/", "%2F") for part in parts)))
 
 
+def incoming(source: str, largest: int | None) -> Path | bytes:
+    """Return the file to read, or what standard input or a pipe holds, up to ``largest`` bytes.
+
+    Raises `ImageOverLimit` or `SourceError`.
+    """
+    if source != STREAM and not Path(source).is_fifo():
+        return Path(source)
+    try:
+        if source == STREAM:
+            return read_stream(sys.stdin.buffer if sys.stdin else None, largest)
+        with Path(source).open("rb") as pipe:
+            return read_stream(pipe, largest)
+    except OSError as error:
+        what = "Standard input" if source == STREAM else repr(source)
+        raise SourceError(f"{what} cannot be read: {error.strerror}.") from None
+
+
+def read_stream(stream: IO[bytes] | None, largest: int | None) -> bytes:
+    """Read a stream to its end. Raises `ImageOverLimit` past ``largest`` bytes, `SourceError` if it is closed."""
+    if stream is None:
+        raise SourceError("Standard input is closed.")
+    data = stream.read() if largest is None else stream.read(largest + 1)
+    if largest is not None and len(data) > largest:
+        raise ImageOverLimit(f"The image has more than {largest} bytes, which limits.max_source_bytes allows.")
+    return data
+
+
+def write_stream(stream: IO[str] | None, data: bytes) -> None:
+    """Write to a standard stream and flush it. Raises `OSError`, or `IIIFKitError` if it is closed."""
+    if stream is None:
+        raise IIIFKitError("Standard output is closed.")
+    stream.buffer.write(data)  # type: ignore[attr-defined]
+    stream.flush()
+
+
 def write_file(path: Path, data: bytes) -> None:
     """Write a file so that it is there whole or not at all; an existing one is replaced only then.
 
-    Raises `OSError`.
+    Links are followed. Pipes and devices are written to, never replaced. Raises `OSError`.
     """
+    if path.exists() and not path.is_file():
+        path.write_bytes(data)
+        return
+    path = Path(os.path.realpath(path))
     descriptor, name = tempfile.mkstemp(prefix=".iiifkit-", dir=path.parent)
     try:
         with open(descriptor, "wb") as file:  # noqa: PTH123
