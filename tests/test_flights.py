@@ -1,8 +1,10 @@
 """Single flight: one piece of work for all, as long as anyone waits for it."""
 
 import asyncio
+import gc
 import logging
 import threading
+import weakref
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -221,3 +223,31 @@ def test_nothing_is_said_about_errors_that_nobody_waits_for(caplog: pytest.LogCa
 
     together(main)
     assert not caplog.records
+
+
+def test_what_could_be_stopped_is_let_go_when_the_work_is_done() -> None:
+    class Picture:
+        def kill(self) -> None:
+            raise AssertionError("the work was not stopped")
+
+    async def main() -> None:
+        flights: Flights[int] = Flights()
+        picture = Picture()
+        watched = weakref.ref(picture)
+
+        async def start(work: Work) -> int:
+            nonlocal picture
+            held = [work, picture]
+            work.on_stop(lambda: held[1].kill())  # type: ignore[attr-defined]
+            del picture
+            return 42
+
+        gc.disable()
+        try:
+            assert await flights.join("key", start) == 42
+            await turns()
+            assert watched() is None, "the picture waits for the garbage collector"
+        finally:
+            gc.enable()
+
+    together(main)

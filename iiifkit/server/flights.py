@@ -29,19 +29,24 @@ class _Flight(Generic[Result]):
 
     def _register(self, stopper: Callable[[], None]) -> None:
         with self._lock:
-            self._stoppers.append(stopper)
             late = self._stopped.is_set()
+            if not late:
+                self._stoppers.append(stopper)
         if late:
             _call(stopper)
 
     def stop(self) -> None:
         """Tell the work to end: the flag for code that asks, the stoppers for code that cannot."""
-        with self._lock:
-            self._stopped.set()
-            stoppers = list(self._stoppers)
-        for stopper in stoppers:
+        self._stopped.set()
+        for stopper in self.end():
             _call(stopper)
         self.task.cancel()
+
+    def end(self) -> list[Callable[[], None]]:
+        """Let go of the stoppers, which hold pictures that hold megabytes, and return them."""
+        with self._lock:
+            stoppers, self._stoppers = self._stoppers, []
+        return stoppers
 
 
 def _call(stopper: Callable[[], None]) -> None:
@@ -88,6 +93,7 @@ class Flights(Generic[Result]):
             return await start(flight.work)
         finally:
             self._remove(key, flight)
+            flight.end()
 
     def _remove(self, key: str, flight: _Flight[Result]) -> None:
         if self._flights.get(key) is flight:
