@@ -2,15 +2,18 @@
 
 from dataclasses import dataclass
 
+LONGEST_SIDE = 10_000_000
+"""Pixels of the longest side that libvips promises to handle."""
+
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One image format. ``max_side`` is the longest side that it can store, in pixels, if it has a limit."""
+    """One image format. ``max_side`` is the longest side, in pixels, that it can store and engines can make."""
 
     name: str
     media_type: str
     alpha: bool
-    max_side: int | None = None
+    max_side: int = LONGEST_SIDE
     animated: bool = False
 
 

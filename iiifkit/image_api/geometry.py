@@ -173,8 +173,8 @@ def keeps_aspect(region: Box, width: int, height: int) -> bool:
 
 def _check_format(format: str, width: int, height: int) -> None:
     longest = FORMATS[format].max_side
-    if longest is not None and max(width, height) > longest:
-        raise BadRequest(f"A {format} picture has at most {longest} pixels a side; {width}x{height} were asked for.")
+    if max(width, height) > longest:
+        raise BadRequest(f"A {format} picture has at most {longest} pixels a side here; more were asked for.")
 
 
 def _check_offered(

@@ -10,7 +10,7 @@ from .geometry import Limits
 from .image import ImageInfo
 from .tiles import scale_factors, sizes, tile_size
 
-LONGEST_SIDE = FORMATS["jpg"].max_side or 0
+LONGEST_SIDE = FORMATS["jpg"].max_side
 """Sizes with longer sides are not listed, because jpg, which every level has, cannot hold them."""
 
 PROTOCOL = "http://iiif.io/api/image"
