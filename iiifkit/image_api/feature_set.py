@@ -197,6 +197,16 @@ class FeatureSet:
 
     def extras(self, version: int, parameters: Collection[str], level: int) -> list[str]:
         """Return the names that go beyond a level: what ``extraFeatures`` and ``supports`` list, sorted."""
+        key = (version, tuple(parameters), level)
+        if key not in self._extras:
+            self._extras[key] = self._beyond(version, parameters, level)
+        return self._extras[key]
+
+    @cached_property
+    def _extras(self) -> dict[tuple[int, tuple[str, ...], int], list[str]]:
+        return {}
+
+    def _beyond(self, version: int, parameters: Collection[str], level: int) -> list[str]:
         return sorted(
             _published_name(name, version)
             for parameter, name in self.offered

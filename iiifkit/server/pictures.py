@@ -89,6 +89,8 @@ class Pictures:
         the longer way, and also for every error, which the longer way tells.
         """
         try:
+            if asked.path.endswith("/info.json"):
+                return self._information_at_once(asked)
             ready = self._known_again(asked)
             if ready is None:
                 return None
@@ -123,8 +125,6 @@ class Pictures:
         if ready is not None:
             known = originals.fresh(ready.resolved.known.identifier)
             return ready if known is not None and known.tag == ready.resolved.known.tag else None
-        if asked.path.endswith(("/info.json", "/")):
-            return None
         target = self.target(asked)
         request = self._service.parse(target.path, target.version)
         known = originals.fresh(request.identifier)
@@ -140,7 +140,8 @@ class Pictures:
     async def _classified(self, asked: Asked, target: Target) -> Reply:
         spelling, _, last = target.path.rpartition("/")
         if spelling and (last == "info.json" or ("%" in last and decode(last) == "info.json")):
-            return await self._information(asked, target, spelling)
+            known = await self._look(decode_identifier(spelling))
+            return self._information(asked, target, spelling, known)
         try:
             request = self._service.parse(target.path, target.version)
         except BadRequest:
@@ -158,8 +159,13 @@ class Pictures:
             raise
         return see_other(f"{target.root}{spelling}/info.json")
 
-    async def _information(self, asked: Asked, target: Target, spelling: str) -> Reply:
-        known = await self._look(decode_identifier(spelling))
+    def _information_at_once(self, asked: Asked) -> Reply | None:
+        target = self.target(asked)
+        spelling = target.path.removesuffix("/info.json")
+        known = self._service.originals.fresh(decode_identifier(spelling))
+        return self._information(asked, target, spelling, known) if known is not None else None
+
+    def _information(self, asked: Asked, target: Target, spelling: str, known: Known) -> Reply:
         document = self._service.info.build(known.info, target.root + spelling, target.version)
         body = msgspec.json.encode(document)
         media_type = info_media_type(asked.header(b"accept"), target.version)
