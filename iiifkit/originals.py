@@ -130,6 +130,15 @@ class Originals:
             raise SourceChanged("The image was changed while it was read; ask again.")
         return blob
 
+    def confirm(self, known: Known) -> None:
+        """Raise `SourceChanged` if the image was changed, perhaps in place, after it was opened.
+
+        Sources that are trusted for a while hand out one version to the end, or raise it themselves.
+        """
+        if not self.source.revalidate and self.source.version(known.identifier) != known.version:
+            self.forget(known.identifier)
+            raise SourceChanged("The image was changed while it was read; ask again.")
+
     def forget(self, identifier: str) -> None:
         """Drop what is known of an image, so that the source is asked again."""
         with self._lock:

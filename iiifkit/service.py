@@ -10,7 +10,7 @@ from typing import Any
 
 from .blob import Blob
 from .contracts import NO_LIMIT, Cache, Work
-from .errors import CacheError, SourceChanged
+from .errors import CacheError, ImageError, SourceChanged
 from .image_api.canonical import canonical_path, key_identifier, key_path
 from .image_api.feature_set import FeatureSet
 from .image_api.formats import FORMATS
@@ -135,17 +135,24 @@ class Service:
 
         Raises `ImageError`, `SourceError`, `PluginFailed` or `Stopped`.
         """
-        opened = self.opened(resolved)
-        if opened is not None:
-            body = self.renderer.render(opened.blob, opened.info, resolved.plan, work)
-        else:
-            with self.originals.open(resolved.known) as blob:
-                body = self.renderer.render(blob, resolved.known.info, resolved.plan, work)
+        try:
+            body = self._rendered(resolved, work)
+        except ImageError:
+            self.originals.confirm(resolved.known)
+            raise
+        self.originals.confirm(resolved.known)
         try:
             self.derivatives.put(resolved.key, body, resolved.known.tag, resolved.media_type)
         except CacheError as error:
             log.warning("a derivative could not be kept: %s", error)
         return body
+
+    def _rendered(self, resolved: Resolved, work: Work) -> bytes:
+        opened = self.opened(resolved)
+        if opened is not None:
+            return self.renderer.render(opened.blob, opened.info, resolved.plan, work)
+        with self.originals.open(resolved.known) as blob:
+            return self.renderer.render(blob, resolved.known.info, resolved.plan, work)
 
     def answer(self, path: str, version: int | None = None) -> Answer:
         """Walk the whole line for one image request, such as ``photo.jpg/full/!400,400/0/default.jpg``.

@@ -251,3 +251,61 @@ def test_what_could_be_stopped_is_let_go_when_the_work_is_done() -> None:
             gc.enable()
 
     together(main)
+
+
+def test_work_that_is_kept_goes_on_without_anyone_and_serves_those_who_come_back() -> None:
+    async def main() -> None:
+        flights: Flights[int] = Flights()
+        start = Counted()
+        gone = asyncio.ensure_future(flights.join("key", start, keep=True))
+        await turns()
+        gone.cancel()
+        await turns()
+        assert start.work is not None
+        assert not start.work.stopped()
+        back = asyncio.ensure_future(flights.join("key", start, keep=True))
+        await turns()
+        start.go.set()
+        assert await back == 42
+        assert start.began == 1
+
+    together(main)
+
+
+def test_an_error_of_work_that_was_kept_for_nobody_is_not_reported_as_forgotten() -> None:
+    complaints: list[object] = []
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+        flights: Flights[int] = Flights()
+        start = Counted(BrokenImage("The image file is damaged."))
+        gone = asyncio.ensure_future(flights.join("key", start, keep=True))
+        await turns()
+        gone.cancel()
+        await turns()
+        start.go.set()
+        await turns()
+        assert len(flights) == 0
+        gc.collect()
+
+    together(main)
+    assert not complaints
+
+
+def test_all_work_can_be_stopped_at_the_end() -> None:
+    async def main() -> None:
+        flights: Flights[int] = Flights()
+        kept, waited_for = Counted(), Counted()
+        gone = asyncio.ensure_future(flights.join("kept", kept, keep=True))
+        asker = asyncio.ensure_future(flights.join("waited for", waited_for))
+        await turns()
+        gone.cancel()
+        await turns()
+        flights.stop()
+        await turns()
+        assert kept.work is not None
+        assert kept.work.stopped()
+        assert asker.cancelled()
+        assert len(flights) == 0
+
+    together(main)

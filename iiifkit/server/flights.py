@@ -4,7 +4,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Awaitable, Callable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from ..contracts import Work
 
@@ -57,6 +57,12 @@ def _call(stopper: Callable[[], None]) -> None:
         log.exception("some work could not be told to stop")
 
 
+def _heard(task: "asyncio.Task[Any]") -> None:
+    """Take note of an error even if nobody waits for it, so that it is not reported as forgotten."""
+    if not task.cancelled():
+        task.exception()
+
+
 class Flights(Generic[Result]):
     """Work under way, by key. Waiting holds no thread and no slot.
 
@@ -79,6 +85,7 @@ class Flights(Generic[Result]):
         if flight is None:
             flight = self._flights[key] = _Flight()
             flight.task = asyncio.ensure_future(self._fly(key, flight, start))
+            flight.task.add_done_callback(_heard)
         flight.waiters += 1
         try:
             return await asyncio.shield(flight.task)
@@ -94,6 +101,12 @@ class Flights(Generic[Result]):
         finally:
             self._remove(key, flight)
             flight.end()
+
+    def stop(self) -> None:
+        """Stop all work, whoever waits for it."""
+        for key, flight in list(self._flights.items()):
+            self._remove(key, flight)
+            flight.stop()
 
     def _remove(self, key: str, flight: _Flight[Result]) -> None:
         if self._flights.get(key) is flight:

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -154,7 +155,10 @@ class Lane:
             self._waiting.popleft()
         self._watch(self._running, len(self._waiting))
 
-    def close(self) -> None:
-        """Let the running calls end and start no more."""
+    def close(self, seconds: float = 1.0) -> None:
+        """Start no more calls, and wait a moment for the running ones, which may have files to remove."""
         for _ in self._workers:
             self._calls.put(None)
+        end = time.monotonic() + seconds
+        for worker in self._workers:
+            worker.join(max(0, end - time.monotonic()))

@@ -110,6 +110,11 @@ class Pictures:
         except IIIFKitError:
             return None
 
+    def stop(self) -> None:
+        """Stop all work; call it when no more answers are wanted."""
+        for flights in (self._looks, self._flights, self._building):
+            flights.stop()
+
     async def kept(self, ready: Ready) -> Reply | None:
         """Return the reply that the derivative cache has, asked in a thread; None if it has none."""
         body = await self._stored(ready.resolved)

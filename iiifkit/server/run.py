@@ -49,7 +49,8 @@ def build(assembly: Assembly, metrics: Metrics | None = None) -> Application:
         config.limits.deadline,
         access if config.server.access_log else None,
     )
-    return Application(gate, [renders.close, reads.close, builds.close, assembly.service.close, access.close])
+    lanes = (renders, reads, builds)
+    return Application(gate, [pictures.stop, *(lane.close for lane in lanes), assembly.service.close, access.close])
 
 
 def run(raw: Mapping[str, Any], overrides: Mapping[str, Any], example: bool = False) -> None:
