@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from os import PathLike
 from typing import Any
 
+from .alternates import Alternates
 from .config import Choice, Config, allowed_plugins, check_overlap, load_config, read_config
 from .contracts import Cache, Engine, Quality, Source
 from .errors import ConfigError, PluginError, SetupError
@@ -148,6 +149,7 @@ def _service(
         renderer.probe,
         ReadLimits(frozenset(config.formats.read), pixels, config.limits.max_source_bytes),
         fingerprint(config, renderer),
+        Alternates(derivatives).find,
     )
     info = config.info
     service = info.service if isinstance(info.service, list) else [info.service] if info.service else []
@@ -178,5 +180,6 @@ def fingerprint(config: Config, renderer: Renderer) -> str:
     """Return a text that stands for all that decides how a picture is rendered, but the picture itself."""
     plugins = sorted(f"{choice.entry.distribution} {choice.entry.version}" for choice in config.qualities.values())
     blocks = sorted(repr(choice.block) for choice in config.qualities.values())
-    parts = (renderer.fingerprint, repr(config.encode), config.features.default_quality, *plugins, *blocks)
+    prepared = f"{config.prepare.tile} {config.prepare.quality}"
+    parts = (renderer.fingerprint, repr(config.encode), prepared, config.features.default_quality, *plugins, *blocks)
     return digest(*parts)

@@ -1,4 +1,4 @@
-"""The command line: serve, transform, dump-config, plugins."""
+"""The command line: serve, transform, tile-seed, dump-config, plugins."""
 
 import os
 import sys
@@ -60,6 +60,73 @@ def transform(source: str, target: str, config: str | None, format: str | None, 
     from .transforming import transform_file
 
     transform_file(source, target, config, format, parameters)
+
+
+def _scale_factors(context: click.Context, option: click.Parameter, text: str | None) -> tuple[int, ...] | None:
+    """Read a list such as ``8,4,2,1``."""
+    if text is None:
+        return None
+    factors = [part.strip() for part in text.split(",")]
+    if not all(part.isascii() and part.isdigit() and len(part) < 8 and int(part) for part in factors):
+        raise click.BadParameter("a list of whole numbers from 1 is needed, such as 8,4,2,1.")
+    return tuple(map(int, factors))
+
+
+@cli.command("tile-seed")
+@click.argument("images", metavar="[SOURCE[,ALTERNATE]]...", nargs=-1)
+@config_option
+@click.option(
+    "--mode",
+    type=click.Choice(["-", "csv"]),
+    default="-",
+    show_default=True,
+    help="-: identifiers, without any the lines of standard input. csv: files with source_id,alternate_id.",
+)
+@click.option(
+    "--scale-factors",
+    metavar="N,N...",
+    callback=_scale_factors,
+    help="Such as 8,4,2,1.  [default: all that make sense]",
+)
+@click.option(
+    "--tile-size",
+    "tile",
+    type=click.IntRange(16, 4096),
+    help="Pixels.  [default: what info.json advertises: 256, or what the config or the image's own tiles say]",
+)
+@click.option("--format", default="jpg", show_default=True, help="jpg, png, webp, gif ...")
+@click.option("--quality", default="default", show_default=True, help="default, color, gray, bitonal, dither ...")
+@click.option("--refresh", is_flag=True, help="Make again what is there already.")
+@click.option(
+    "--endpoint",
+    default="http://localhost:8080",
+    show_default=True,
+    help="Where the tree will be published; info.json has it in it.",
+)
+@click.option("--processes", type=click.IntRange(1, 256), help="Images at a time.  [default: the processors]")
+@click.option("--api-version", type=click.Choice(["2", "3"]), help="Of info.json and names.  [default: the config's]")
+@click.option("--report", type=click.Path(dir_okay=False), help="Write a line of JSON for each image to this file.")
+def tile_seed(
+    images: tuple[str, ...],
+    config: str | None,
+    mode: str,
+    processes: int | None,
+    api_version: str | None,
+    report: str | None,
+    **options: Any,
+) -> None:
+    """Make all tiles of images ahead of time, in the config's derivatives.cache.
+
+    The tree is a static site as well: any file server shows it in OpenSeadragon, Leaflet-IIIF and Mirador. A second run
+    makes only what is missing. With SOURCE,ALTERNATE the tiles of SOURCE are filed under the name ALTERNATE.
+    """
+    from .seeding.inputs import jobs
+    from .seeding.running import seed
+    from .seeding.settings import Settings
+
+    settings = Settings(version=int(api_version) if api_version else None, **options)
+    if not seed(config, jobs(images, mode), settings, processes, report):
+        sys.exit(FAILED)
 
 
 @cli.command("dump-config")

@@ -14,7 +14,7 @@ from cachetools import LRUCache
 
 from .blob import Blob
 from .contracts import Cache, Source
-from .errors import CacheError, ImageOverLimit, SourceChanged, UnsupportedImage
+from .errors import CacheError, ImageNotFound, ImageOverLimit, SourceChanged, UnsupportedImage
 from .image_api.formats import recognize
 from .image_api.image import ImageInfo
 
@@ -23,16 +23,21 @@ log = logging.getLogger("iiifkit")
 WHOLE = 64 * 1024 * 1024
 """Remote images up to this many bytes are fetched whole into the image cache; larger ones are read in ranges."""
 
+ALTERNATE_SECONDS = 60.0
+"""How long an alternate identifier's image is taken for granted; then its record is read again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Known:
     """The one record of an identifier: what its source held when it was last looked at.
 
-    ``tag`` stands for the source's version together with everything that decides how it is rendered; cached entries
+    ``origin`` is what the source calls the image; ``identifier`` is another name if it is an alternate. ``tag`` stands
+    for the source's version together with everything that decides how it is rendered; cached entries
     under another tag are stale. ``checked`` is in seconds of the monotonic clock.
     """
 
     identifier: str
+    origin: str
     info: ImageInfo
     version: str
     tag: str
@@ -75,6 +80,7 @@ class Originals:
         probe: Callable[[Blob, str], ImageInfo],
         limits: ReadLimits,
         fingerprint: str,
+        alternate: Callable[[str], str | None] = lambda _: None,
         remembered: int = 20_000,
     ) -> None:
         self.source = source
@@ -82,6 +88,7 @@ class Originals:
         self._probe = probe
         self._limits = limits
         self._fingerprint = fingerprint
+        self._alternate = alternate
         self._records: LRUCache[str, Known] = LRUCache(remembered)
         self._lock = threading.Lock()
 
@@ -94,9 +101,12 @@ class Originals:
             known = self._records.get(identifier)
         if known is None:
             return None
+        age = time.monotonic() - known.checked
+        if known.origin != identifier and age > ALTERNATE_SECONDS:
+            return None
         if self.source.revalidate:
-            return known if time.monotonic() - known.checked < self.source.revalidate else None
-        return known if self.source.version(identifier) == known.version else None
+            return known if age < self.source.revalidate else None
+        return known if self.source.version(known.origin) == known.version else None
 
     def look(self, identifier: str) -> Known:
         """Return what is known of an image, asking the source if need be.
@@ -108,9 +118,21 @@ class Originals:
             return known
         with self._lock:
             known = self._records.get(identifier)
-        if known is not None and self.source.version(identifier) == known.version:
+        if known is not None and known.origin == identifier and self.source.version(identifier) == known.version:
             return self._remember(replace(known, checked=time.monotonic()))
-        with self._open(identifier) as blob:
+        try:
+            return self._look(identifier, identifier)
+        except ImageNotFound as missing:
+            origin = self._alternate(identifier)
+            if origin is None:
+                raise
+            try:
+                return self._look(identifier, origin)
+            except ImageNotFound:
+                raise missing from None
+
+    def _look(self, identifier: str, origin: str) -> Known:
+        with self._open(origin) as blob:
             if self._limits.bytes is not None and blob.size > self._limits.bytes:
                 raise ImageOverLimit(
                     f"The image has {blob.size} bytes; this server opens images of up to {self._limits.bytes} bytes."
@@ -119,11 +141,11 @@ class Originals:
             info = self._probe(blob, format)
             self._limits.check_info(info)
             tag = digest(blob.version, self._fingerprint)
-            return self._remember(Known(identifier, info, blob.version, tag, blob.modified, time.monotonic()))
+            return self._remember(Known(identifier, origin, info, blob.version, tag, blob.modified, time.monotonic()))
 
     def open(self, known: Known) -> Blob:
         """Return the bytes of exactly the version that is known. Raises `SourceChanged` if there is another by now."""
-        blob = self._open(known.identifier, known.version)
+        blob = self._open(known.origin, known.version)
         if blob.version != known.version:
             blob.close()
             self.forget(known.identifier)
@@ -135,7 +157,7 @@ class Originals:
 
         Sources that are trusted for a while hand out one version to the end, or raise it themselves.
         """
-        if not self.source.revalidate and self.source.version(known.identifier) != known.version:
+        if not self.source.revalidate and self.source.version(known.origin) != known.version:
             self.forget(known.identifier)
             raise SourceChanged("The image was changed while it was read; ask again.")
 

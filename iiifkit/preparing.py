@@ -110,7 +110,7 @@ class Pyramids:
     def ready(self, known: Known) -> Opened | None:
         """Return the image's pyramid if it is open. Never blocks."""
         with self._lock:
-            tag, opened = self._open.get(known.identifier, ("", None))
+            tag, opened = self._open.get(known.origin, ("", None))
         return opened if tag == known.tag else None
 
     def find(self, known: Known, open_original: Callable[[Known], Blob]) -> Opened | None:
@@ -183,7 +183,7 @@ class Pyramids:
 
     def _place(self, known: Known) -> tuple[str, str]:
         preparing = self.preparing
-        return f"%pyramids/{digest(known.identifier)}", digest(known.tag, str(preparing.tile), str(preparing.quality))
+        return f"%pyramids/{digest(known.origin)}", digest(known.tag, str(preparing.tile), str(preparing.quality))
 
     def _keep(self, known: Known, blob: Blob, info: ImageInfo | None) -> Opened:
         try:
@@ -195,7 +195,7 @@ class Pyramids:
             raise
         opened = Opened(blob, info, index)
         with self._lock, suppress(ValueError):
-            self._open[known.identifier] = (known.tag, opened)
+            self._open[known.origin] = (known.tag, opened)
         return opened
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from .blob import Blob
-from .contracts import NO_LIMIT, Engine, Picture, PyramidSettings, Quality, QualityRequest, Work
+from .contracts import NO_LIMIT, Engine, PyramidSettings, Quality, QualityRequest, Work
 from .errors import IIIFKitError, PluginFailed, UnsupportedImage
 from .image_api.feature_set import FeatureSet
 from .image_api.image import ImageInfo
@@ -44,8 +44,24 @@ class Renderer:
         picture = reader.transform(blob, info, plan, work)
         plugin = self._plugin(plan.quality)
         if plugin is not None:
-            return writer.encode(self._apply(plugin, picture, plan, work), plan, work)
+            return writer.encode(self._apply(plugin, picture.raster(), plan, work), plan, work)
         return writer.encode(picture if writer is reader else picture.raster(), plan, work)
+
+    def pixels(self, blob: Blob, info: ImageInfo, plan: Plan, work: Work = NO_LIMIT) -> Raster:
+        """Return the picture as it is before a quality's plugin and before encoding; `finish` does the rest.
+
+        Raises `BrokenImage`, `UnsupportedImage` or `Stopped`.
+        """
+        return self._reader(info.format).transform(blob, info, plan, work).raster()
+
+    def finish(self, raster: Raster, plan: Plan, work: Work = NO_LIMIT) -> bytes:
+        """Return a picture, or a part of one, that `pixels` made, in the plan's quality and format.
+
+        Raises `Stopped` or `PluginFailed`.
+        """
+        plugin = self._plugin(plan.quality)
+        result = raster if plugin is None else self._apply(plugin, raster, plan, work)
+        return self._writer(plan.format).encode(result, plan, work)
 
     def build(self, blob: Blob, info: ImageInfo, path: Path, settings: PyramidSettings, work: Work = NO_LIMIT) -> None:
         """Write the whole picture, upright and in sRGB, as a pyramid.
@@ -85,8 +101,7 @@ class Renderer:
         name = self._features.quality_plugin(quality)
         return self._qualities[name.lower()] if name else None
 
-    def _apply(self, plugin: Quality, picture: Picture, plan: Plan, work: Work) -> Raster | Animation:
-        raster = picture.raster()
+    def _apply(self, plugin: Quality, raster: Raster, plan: Plan, work: Work) -> Raster | Animation:
         try:
             result = plugin.apply(raster, QualityRequest(plan.quality, plan.format, work))
         except IIIFKitError:

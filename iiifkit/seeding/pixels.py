@@ -1,0 +1,84 @@
+"""Where the pixels of tiles come from: the image's own pyramid, or one that is built for the occasion and vanishes."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from ..blob import FileBlob
+from ..contracts import PyramidSettings
+from ..encoding import EncodeOptions, JpegOptions
+from ..originals import Known
+from ..preparing import LOSSY, Opened
+from ..pyramid import read_index
+from ..service import Service
+from .stopping import Stop
+
+MOST_SUBSAMPLED = 89
+"""The highest JPEG quality at which libvips stores tiles in a pyramid with half the color resolution."""
+
+
+@contextmanager
+def opened_for_tiles(
+    service: Service,
+    known: Known,
+    format: str,
+    tile: int,
+    encode: EncodeOptions,
+    folder: str | Path | None,
+    stop: Stop,
+) -> Iterator[Opened]:
+    """Open an image so that each of its tiles is cheap to cut.
+
+    A pyramid that is there is used as the server would use it. A temporary one, in ``folder``, holds JPEG tiles of the
+    quality that the server would store them in, or lossless ones where that matters. Raises an `ImageError`, a
+    `SourceError`, `Stopped`, or `CacheError` if there is no room for it.
+    """
+    info = known.info
+    ready = service.pyramids.find(known, service.originals.open) if format in LOSSY else None
+    if ready is not None:
+        yield ready
+        return
+    if (info.tile and info.levels) or max(info.width, info.height) <= tile or not service.renderer.builds:
+        with service.originals.open(known) as blob:
+            yield Opened(blob, info, None)
+        return
+    quality = _stored_quality(service, known, format, tile, encode)
+    with temporary_file(folder) as path:
+        with stop.long_work() as work, service.originals.open(known) as blob:
+            service.renderer.build(blob, info, path, PyramidSettings(tile, quality), work)
+        with FileBlob(path) as pyramid:
+            index = read_index(pyramid) if quality is not None else None
+            yield Opened(pyramid, service.renderer.probe(pyramid, "tif"), index)
+
+
+def _stored_quality(service: Service, known: Known, format: str, tile: int, encode: EncodeOptions) -> int | None:
+    """Return the JPEG quality of a temporary pyramid; None if its tiles would not be what the server would make."""
+    info, preparing = known.info, service.pyramids.preparing
+    if info.alpha or info.bits > 8 or format not in LOSSY or tile % 16:
+        return None
+    if preparing.enabled and info.pixels >= preparing.min_pixels:
+        return preparing.quality
+    quality = encode.jpg.quality
+    plain = encode.jpg == JpegOptions(quality=quality) and quality <= MOST_SUBSAMPLED
+    return quality if plain and format == "jpg" else None
+
+
+@contextmanager
+def temporary_file(folder: str | Path | None) -> Iterator[Path]:
+    """Hand out the path of an empty file that vanishes afterwards; where the system can, even if the process is killed.
+
+    Raises `OSError` if there is no place for one.
+    """
+    with tempfile.TemporaryFile(prefix="iiifkit-", dir=folder) as file:
+        nameless = Path(f"/proc/self/fd/{file.fileno()}")
+        if nameless.exists():
+            yield nameless
+            return
+    with tempfile.NamedTemporaryFile(prefix="iiifkit-", suffix=".tif", dir=folder, delete=False) as file:
+        named = Path(file.name)
+    try:
+        yield named
+    finally:
+        with suppress(FileNotFoundError):
+            named.unlink()
