@@ -7,8 +7,13 @@ from typing import Any
 
 import pictures
 import pytest
+from hypothesis import HealthCheck, settings
 from PIL import Image
 from serving import Server
+
+# How long an example takes says more about the machine than about the code: none of these tests is about time.
+settings.register_profile("iiifkit", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("iiifkit")
 
 Serve = Callable[..., Server]
 
