@@ -70,15 +70,15 @@ def incoming(source: str, largest: int | None) -> Path | bytes:
 
     Raises `ImageOverLimit` or `SourceError`.
     """
-    if source != STREAM and not Path(source).is_fifo():
-        return Path(source)
     try:
         if source == STREAM:
             return read_stream(sys.stdin.buffer if sys.stdin else None, largest)
+        if not Path(source).is_fifo():
+            return Path(source)
         with Path(source).open("rb") as pipe:
             return read_stream(pipe, largest)
     except OSError as error:
-        what = "Standard input" if source == STREAM else repr(source)
+        what = "Standard input" if source == STREAM else f"The file {source!r}"
         raise SourceError(f"{what} cannot be read: {error.strerror}.") from None
 
 
