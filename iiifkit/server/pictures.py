@@ -8,7 +8,7 @@ import msgspec
 from cachetools import LRUCache
 
 from ..contracts import Work
-from ..errors import BadRequest, IIIFKitError, ImageNotFound, SourceChanged
+from ..errors import BadRequest, ImageNotFound, SourceChanged
 from ..image_api.request import ImageRequest, decode, decode_identifier
 from ..originals import Known, digest
 from ..service import Resolved, Service
@@ -107,7 +107,8 @@ class Pictures:
             if body is not None:
                 return self._reply(ready, body, "slice")
             return None if self._service.derivatives.instant else ready
-        except IIIFKitError:
+        except Exception:
+            # Also a plugin's mistake: the longer way meets it again, and answers for it.
             return None
 
     def stop(self) -> None:
