@@ -167,6 +167,7 @@ class Pyramids:
             settings = PyramidSettings(self.preparing.tile, None if lossless else self.preparing.quality)
             with open_original(known) as blob:
                 self._renderer.build(blob, info, path, settings, work)
+            open_original(known).close()  # raises if the image was changed while it was read
             if path.stat().st_size > self.preparing.max_bytes:
                 raise CacheError("it is larger than prepare.max_bytes.")
             self._cache.put(key, path, tag, "image/tiff")
