@@ -401,7 +401,10 @@ def seconds_of(folder: Path, *arguments: str) -> float:
     return after.children_user + after.children_system - before.children_user - before.children_system
 
 
-@pytest.mark.parametrize("command", [[], ["serve"], ["transform"], ["dump-config"], ["plugins"], ["plugins", "list"]])
+COMMANDS = [[], ["serve"], ["tile-seed"], ["transform"], ["dump-config"], ["plugins"], ["plugins", "list"]]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help(folder: Path, command: list[str]) -> None:
     done = run(folder, *command, "--help")
     assert done.returncode == 0
