@@ -81,7 +81,7 @@ def test_the_plugin_has_twelve_lines_and_is_the_same_everywhere() -> None:
 
 
 def test_readme_names_every_package() -> None:
-    packages = [folder.name for folder in (ROOT / "plugins").iterdir() if (folder / "pyproject.toml").exists()]
+    packages = [path.parent.name for path in ROOT.glob("plugins/*/pyproject.toml")]
     for package in ["iiifkit", *packages]:
         assert re.search(rf"^\| \[?`{package}`", text("README.md"), re.M), package
 
