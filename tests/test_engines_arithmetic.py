@@ -5,18 +5,12 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
-import pictures
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iiifkit.blob import BytesBlob
-from iiifkit.engines import tiff_header
 from iiifkit.engines.canvas import turned_size
-from iiifkit.engines.icc import is_srgb
 from iiifkit.engines.orientation import ORIENTATIONS, Move, StoredPlan, in_stored_pixels, upright
-from iiifkit.engines.shrinking import Copy, choose, factor_of
-from iiifkit.errors import BrokenImage
+from iiifkit.engines.shrinking import Copy, choose
 from iiifkit.image_api.image import ImageInfo
 from iiifkit.image_api.plan import Box, Plan
 
@@ -109,16 +103,6 @@ def test_the_grid_of_viewers_reads_the_copy_itself() -> None:
                 assert (choice.region.width, choice.region.height) == (plan.width, plan.height)
 
 
-def test_sides_of_copies() -> None:
-    assert factor_of(3073, 2049, 1536, 1024) == 2
-    assert factor_of(3073, 2049, 1537, 1025) == 2
-    assert factor_of(3073, 2049, 769, 513) == 4
-    assert factor_of(3073, 2049, 1537, 900) == 0
-    assert factor_of(3073, 2049, 2000, 1333) == 0
-    assert factor_of(3073, 2049, 3073, 2049) == 0
-    assert factor_of(3073, 2049, 0, 0) == 0
-
-
 @given(st.integers(1, 500), st.integers(1, 500), st.floats(0.01, 89.99))
 def test_canvas_holds_the_turned_picture(width: int, height: int, degrees: float) -> None:
     angle = math.radians(degrees)
@@ -126,52 +110,3 @@ def test_canvas_holds_the_turned_picture(width: int, height: int, degrees: float
     down = height * math.cos(angle) + width * math.sin(angle)
     assert abs(turned_size(width, height, degrees)[0] - across) <= 0.51
     assert abs(turned_size(width, height, degrees)[1] - down) <= 0.51
-
-
-def test_profiles_are_told_apart() -> None:
-    assert is_srgb(pictures.profile(pictures.SRGB, None))
-    assert not is_srgb(pictures.profile(pictures.SRGB, 1.8))
-    assert not is_srgb(pictures.profile(pictures.ADOBE_RGB, 2.2))
-    assert not is_srgb(pictures.profile(pictures.DISPLAY_P3, None))
-
-
-@given(st.binary(max_size=600))
-def test_nonsense_is_no_srgb(nonsense: bytes) -> None:
-    assert not is_srgb(nonsense)
-    assert not is_srgb(pictures.profile(pictures.SRGB, None)[:200] + nonsense)
-
-
-@pytest.mark.parametrize("order", ["<", ">"])
-@pytest.mark.parametrize("big", [False, True])
-def test_tiff_headers_of_every_kind(order: str, big: bool) -> None:
-    import io
-
-    import tifffile
-
-    picture = pictures.photograph("astronaut.png")
-    target = io.BytesIO()
-    common = {"photometric": "rgb", "compression": "zlib", "tile": (128, 64)}
-    with tifffile.TiffWriter(target, byteorder=order, bigtiff=big) as writer:
-        writer.write(picture, subifds=1, **common)
-        writer.write(pictures.halved(picture, 2), subfiletype=1, **common)
-        writer.write(pictures.halved(picture, 4), subfiletype=1, **common)
-    info = tiff_header.probe(BytesBlob(target.getvalue(), "1"))
-    assert (info.width, info.height, info.tile, info.bits, info.color) == (512, 512, (64, 128), 8, True)
-    assert [(level.width, level.locator, level.subdirectory) for level in info.levels] == [
-        (256, 0, True),
-        (128, 1, False),
-    ]
-
-
-def test_a_circle_of_directories_ends() -> None:
-    with pytest.raises(BrokenImage):
-        list(tiff_header.TiffHeader(BytesBlob(pictures.tiff_in_a_circle(), "1")).pages())
-
-
-@given(st.binary(max_size=300))
-def test_damaged_directories_are_broken_images(nonsense: bytes) -> None:
-    for head in (b"II*\0\x08\0\0\0", b"MM\0*\0\0\0\x08", b"II+\0\x08\0\0\0\x10\0\0\0\0\0\0\0"):
-        try:
-            tiff_header.probe(BytesBlob(head + nonsense, "1"))
-        except BrokenImage as error:
-            assert str(error).endswith(".")

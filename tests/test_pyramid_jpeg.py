@@ -3,6 +3,7 @@
 import io
 import struct
 
+import pictures
 import pytest
 import pyvips
 from hypothesis import given, settings
@@ -11,8 +12,8 @@ from PIL import Image, ImageCms
 from test_pyramid import decoded, photograph
 
 from iiifkit.errors import BrokenImage, ImageError, UnsupportedImage
+from iiifkit.icc import is_srgb
 from iiifkit.pyramid.jpeg import GRAY, RGB, YCBCR, SharedTables
-from iiifkit.pyramid.profile import is_srgb
 
 
 def encoded(bands: int = 3, side: int = 128, **options: object) -> bytes:
@@ -190,6 +191,7 @@ SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 def test_srgb_profiles_are_recognized() -> None:
     assert is_srgb(SRGB)
     assert is_srgb(vips_profile("srgb"))
+    assert is_srgb(pictures.profile(pictures.SRGB, None))
 
 
 def with_curves(curve: bytes) -> bytes:
@@ -228,11 +230,18 @@ def test_other_curves_are_not_srgb(curve: bytes) -> None:
 def test_other_profiles_are_not_srgb() -> None:
     assert not is_srgb(vips_profile("p3"))
     assert not is_srgb(vips_profile("cmyk"))
+    assert not is_srgb(pictures.profile(pictures.SRGB, 1.8))
+    assert not is_srgb(pictures.profile(pictures.ADOBE_RGB, 2.2))
+    assert not is_srgb(pictures.profile(pictures.DISPLAY_P3, None))
     lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
     assert not is_srgb(lab)
     assert not is_srgb(b"")
     assert not is_srgb(SRGB.replace(b"cprt", b"A2B0"))
     assert not is_srgb(SRGB.replace(b"rXYZ", b"gXYZ", 1))
+
+
+def test_a_profile_of_absurd_length_is_not_srgb() -> None:
+    assert not is_srgb(SRGB + bytes(64 * 1024))
 
 
 def test_no_length_of_a_profile_is_too_short_for_an_answer() -> None:

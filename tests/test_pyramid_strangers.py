@@ -9,7 +9,7 @@ import numpy
 import pytest
 import pyvips
 import tifffile
-from test_pyramid import decoded, grid, photograph, pyramid, read
+from test_pyramid import copies, decoded, grid, photograph, pyramid, read
 
 from iiifkit.blob import BytesBlob
 from iiifkit.image_api.image import Level
@@ -85,7 +85,7 @@ def test_tiles_of_tifffile_are_sliced(
 ) -> None:
     data = written(pixels(bands), subdirectories=subdirectories, byteorder=byteorder, big=big, **options)
     index = read(data)
-    assert index.info_levels == (Level(350, 350, 0 if subdirectories else 1, subdirectories),)
+    assert copies(data) == (Level(350, 350, 0 if subdirectories else 1, subdirectories),)
     found = [tile for *_, plan in grid(700, 700, 256) if (tile := index.find(plan))]
     assert [(tile.level, tile.column, tile.row) for tile in found] == [
         (0, 0, 0),
@@ -107,7 +107,7 @@ def test_tiles_of_tifffile_are_sliced(
 def test_other_colors_are_not_sliced(photometric: str) -> None:
     data = written(pixels(4 if photometric == "separated" else 1), subdirectories=True, photometric=photometric)
     assert_not_sliced(read(data))
-    assert read(data).info_levels == (Level(350, 350, 0, True),)
+    assert copies(data) == (Level(350, 350, 0, True),)
 
 
 def test_planes_apart_are_not_sliced() -> None:
@@ -131,17 +131,19 @@ def test_sixteen_bits_are_not_sliced() -> None:
 def test_a_turned_picture_is_not_sliced(orientation: int) -> None:
     picture = photograph(1000, 600).copy()
     picture.set_type(pyvips.GValue.gint_type, "orientation", orientation)
-    index = read(pyramid(picture))
+    data = pyramid(picture)
+    index = read(data)
     assert (index.width, index.height, index.orientation) == (1000, 600, orientation)
-    assert index.info_levels[0] == (Level(300, 500, 1) if orientation >= 5 else Level(500, 300, 1))
+    assert copies(data)[0] == (Level(300, 500, 1) if orientation >= 5 else Level(500, 300, 1))
     assert_not_sliced(index)
 
 
 @pytest.mark.parametrize(("profile", "sliced"), [("srgb", True), ("p3", False)])
 def test_only_srgb_is_sliced(profile: str, sliced: bool) -> None:
     picture = photograph(700, 700).icc_transform(profile, input_profile="srgb")
-    index = read(pyramid(picture))
-    assert len(index.info_levels) == 2
+    data = pyramid(picture)
+    index = read(data)
+    assert len(copies(data)) == 2
     assert (index.find(SECOND) is not None) is sliced
     if not sliced:
         assert_not_sliced(index)
@@ -163,17 +165,17 @@ def test_a_gray_picture_with_a_profile_is_not_sliced() -> None:
 
 def test_a_copy_without_the_profile_of_the_picture_is_not_used() -> None:
     data = pyramid(photograph(700, 700).icc_transform("p3", input_profile="srgb"))
-    assert [level.locator for level in read(data).info_levels] == [1, 2]
+    assert [level.locator for level in copies(data)] == [1, 2]
     bare = edited(data, 1, 34675, "<H", 0, 65_000)
-    assert [level.locator for level in read(bare).info_levels] == [2]
+    assert [level.locator for level in copies(bare)] == [2]
 
 
 def test_a_copy_that_does_not_say_that_it_is_turned_is_not_sliced() -> None:
     data = pyramid(photograph(1100, 1100))
     data = edited(data, 0, 274, "<H", 8, 6)
-    index = read(edited(data, 1, 274, "<H", 0, 65_000))
-    assert [level.locator for level in index.info_levels] == [1]
-    assert_not_sliced(index)
+    data = edited(data, 1, 274, "<H", 0, 65_000)
+    assert [level.locator for level in copies(data)] == [1]
+    assert_not_sliced(read(data))
 
 
 def test_a_copy_with_another_profile_of_the_same_length_is_not_used() -> None:
@@ -181,14 +183,14 @@ def test_a_copy_with_another_profile_of_the_same_length_is_not_used() -> None:
     srgb = bytes(pyvips.Operation.call("profile_load", "srgb"))
     (count, place) = struct.unpack_from("<II", data, entry(data, 1, 34675) + 4)
     assert count == len(srgb)
-    index = read(data[:place] + srgb + data[place + count :])
-    assert [level.locator for level in index.info_levels] == [2, 3]
-    assert_not_sliced(index)
+    data = data[:place] + srgb + data[place + count :]
+    assert [level.locator for level in copies(data)] == [2, 3]
+    assert_not_sliced(read(data))
 
 
 def test_a_copy_turned_otherwise_is_not_used() -> None:
     turned = edited(pyramid(photograph(700, 700)), 1, 274, "<H", 8, 3)
-    assert [level.locator for level in read(turned).info_levels] == [2]
+    assert [level.locator for level in copies(turned)] == [2]
 
 
 @pytest.mark.parametrize(
@@ -216,7 +218,7 @@ def test_a_scan_of_many_pages_is_no_pyramid() -> None:
         for side in (700, 350, 700, 175):
             writer.write(pixels(side=side), tile=(128, 128), compression="jpeg", photometric="ycbcr", metadata=None)
     index = read(target.getvalue())
-    assert index.info_levels == ()
+    assert copies(target.getvalue()) == ()
     assert len(index.levels) == 1 and index.find(SECOND) is None
 
 
@@ -226,7 +228,7 @@ def test_copies_of_the_second_picture_are_not_those_of_the_first() -> None:
     with tifffile.TiffWriter(target) as writer:
         for side, kind in ((700, 0), (350, 1), (700, 0), (175, 1)):
             writer.write(pixels(side=side), subfiletype=kind, **options)
-    assert read(target.getvalue()).info_levels == (Level(350, 350, 1),)
+    assert copies(target.getvalue()) == (Level(350, 350, 1),)
 
 
 def test_masks_are_skipped_and_counted() -> None:
@@ -235,12 +237,12 @@ def test_masks_are_skipped_and_counted() -> None:
         for side in (700, 700, 350, 350):
             writer.write(pixels(side=side), photometric="rgb", tile=(128, 128), subfiletype=1, metadata=None)
     data = target.getvalue()
-    assert read(data).info_levels == (Level(350, 350, 2),)
+    assert copies(data) == (Level(350, 350, 2),)
     for page, kind in enumerate((0, 4, 1, 5)):
         data = edited(data, page, 254, "<I", 8, kind)
-    assert read(data).info_levels == (Level(350, 350, 2),)
+    assert copies(data) == (Level(350, 350, 2),)
     data = edited(data, 2, 254, "<I", 8, 5)
-    assert read(data).info_levels == ()
+    assert copies(data) == ()
 
 
 def test_a_reduced_picture_of_another_shape_is_no_copy() -> None:
@@ -250,9 +252,8 @@ def test_a_reduced_picture_of_another_shape_is_no_copy() -> None:
         writer.write(pixels()[:, :400].copy(), **options)
         writer.write(pixels(side=350), subfiletype=1, **options)
         writer.write(pixels()[::3, :400:3].copy(), subfiletype=1, **options)
-    index = read(target.getvalue())
-    assert index.info_levels == (Level(134, 234, 2),)
-    assert index.levels[1].factor == 3
+    assert copies(target.getvalue()) == (Level(134, 234, 2),)
+    assert read(target.getvalue()).levels[1].factor == 3
 
 
 def without_adobe(data: bytes) -> bytes:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .. import tiff
 from ..blob import Blob
 from ..contracts import NO_LIMIT, Picture, PyramidSettings, Work
 from ..encoding import EncodeOptions
@@ -15,7 +16,7 @@ from ..image_api.formats import FORMATS
 from ..image_api.image import ImageInfo
 from ..image_api.plan import Plan
 from ..raster import Animation, Raster
-from . import jp2_header, pillow_encoding, pillow_pixels, tiff_header
+from . import jp2_header, pillow_encoding, pillow_pixels
 from .canvas import turned_size
 from .orientation import StoredPlan, in_stored_pixels, upright
 from .pillow_files import NEEDS, BlobFile, check, open_image, told
@@ -69,7 +70,7 @@ class PillowEngine:
     def probe(self, blob: Blob, format: str) -> ImageInfo:
         """Return size and nature of the image, from its header. Raises `BrokenImage` or `UnsupportedImage`."""
         if format == "tif":
-            return tiff_header.probe(blob)
+            return tiff.probe(blob)
         with told(NO_LIMIT), _opened(blob, format) as image:
             orientation = _orientation(image)
             width, height = upright(orientation).size(*image.size)
@@ -100,8 +101,8 @@ class PillowEngine:
             if info.orientation != 1:  # Pillow applies each directory's own, so levels would need their tags read
                 info = replace(info, orientation=1, levels=())
             choice = choose(in_stored_pixels(info, plan), stored_levels(info))
-            header = tiff_header.TiffHeader(blob)
-            patch = header.pointer(header.find(choice.copy.level)) if choice.copy.level else (b"", 0)
+            directory = tiff.find(blob, choice.copy.level).directory
+            patch = directory.tiff.beginning_with(directory.offset)
             with _opened(blob, "tif", *patch) as image:
                 return self._finished(image, info, in_stored_pixels(info, plan), choice, plan, work)
 

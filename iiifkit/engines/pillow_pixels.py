@@ -4,8 +4,8 @@ import io
 import math
 from typing import TYPE_CHECKING
 
+from ..icc import is_srgb
 from .canvas import turned_size
-from .icc import is_srgb
 from .orientation import Move
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ..image_api.image import ImageInfo, Level
 from ..image_api.plan import Box
+from ..tiff import scale_factor
 from .orientation import StoredPlan, upright
 
 
@@ -79,18 +80,5 @@ def stored_levels(info: ImageInfo) -> list[Copy]:
     return [
         Copy(factor, *lie_down.size(level.width, level.height), level)
         for level in info.levels
-        if (factor := factor_of(info.width, info.height, level.width, level.height))
+        if (factor := scale_factor((info.width, info.height), (level.width, level.height)))
     ]
-
-
-def factor_of(width: int, height: int, level_width: int, level_height: int) -> int:
-    """Return how many times smaller a copy is than ``width`` x ``height``, above 1; 0 if it is no such copy."""
-    if level_width < 1 or level_height < 1:
-        return 0
-    factor = round(width / level_width) if width > height else round(height / level_height)
-    fits = factor > 1 and _fits(width, level_width, factor) and _fits(height, level_height, factor)
-    return factor if fits else 0
-
-
-def _fits(full: int, side: int, factor: int) -> bool:
-    return side in (max(1, full // factor), math.ceil(full / factor))

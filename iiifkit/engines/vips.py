@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .. import tiff
 from ..blob import Blob
 from ..contracts import NO_LIMIT, Picture, PyramidSettings, Work
 from ..encoding import EncodeOptions
@@ -13,7 +14,7 @@ from ..errors import BrokenImage, SetupError
 from ..image_api.image import ImageInfo
 from ..image_api.plan import Plan
 from ..raster import Animation, Raster
-from . import tiff_header, vips_encoding, vips_pixels, vips_pyramid
+from . import vips_encoding, vips_pixels, vips_pyramid
 from .canvas import turned_size
 from .orientation import StoredPlan, in_stored_pixels, upright
 from .shrinking import Choice, Copy, choose, stored_levels
@@ -63,7 +64,7 @@ class VipsEngine:
     def probe(self, blob: Blob, format: str) -> ImageInfo:
         """Return size and nature of the image, from its header. Raises `BrokenImage` or `UnsupportedImage`."""
         if format == "tif":
-            return tiff_header.probe(blob)
+            return tiff.probe(blob)
         trouble = Trouble(NO_LIMIT)
         image = open_part(blob, format, trouble)
         orientation = _number(image, "orientation", 1)
@@ -117,9 +118,8 @@ class VipsEngine:
         if info.format != "tif":
             return open_whole(blob, info.format, trouble, access="sequential"), choice
         options: dict[str, Any] = {"access": "random" if info.tile else "sequential"}
-        header, level = tiff_header.TiffHeader(blob), choice.copy.level
-        directory = header.find(level) if level else header.first()
-        header.check_rows(directory, choice.region.y, choice.region.height)
+        level = choice.copy.level
+        tiff.find(blob, level).check_rows(choice.region.y, choice.region.height)
         if level:
             options["subifd" if level.subdirectory else "page"] = level.locator
         return open_part(blob, "tif", trouble, **options), choice

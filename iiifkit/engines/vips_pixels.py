@@ -3,8 +3,8 @@
 import math
 from typing import Any
 
+from ..icc import is_srgb
 from .canvas import turned_size
-from .icc import is_srgb
 from .orientation import Move
 
 LUMA = (0.299, 0.587, 0.114)

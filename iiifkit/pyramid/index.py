@@ -4,11 +4,10 @@ from dataclasses import dataclass
 
 from ..blob import Blob
 from ..errors import BrokenImage
-from ..image_api.image import Level
 from ..image_api.plan import Plan
-from .directory import Tiff
+from ..tiff import Page, Tiff, copies_of_first
 from .level import StoredLevel, StoredTile
-from .page import read_pages
+from .slicing import read_level
 
 MOST_TILE_BYTES = 16 * 1024 * 1024
 """Bytes of one stored tile. A tile of 1024 x 1024 pixels has 3 MB before it is compressed."""
@@ -20,7 +19,7 @@ class PyramidIndex:
 
     ``width``, ``height`` and ``tile`` are in pixels, as stored, before ``orientation`` (1 to 8) is applied. ``levels``
     begins with the full picture, largest first. ``qualities`` are those that the stored tiles have; it is empty if no
-    tile can be handed out as it is. ``info_levels`` are the smaller copies, upright.
+    tile can be handed out as it is.
     """
 
     width: int
@@ -29,7 +28,6 @@ class PyramidIndex:
     tile: tuple[int, int]
     levels: tuple[StoredLevel, ...]
     qualities: frozenset[str]
-    info_levels: tuple[Level, ...]
 
     @property
     def weight(self) -> int:
@@ -77,13 +75,12 @@ def read_index(blob: Blob) -> PyramidIndex | None:
     ``blob.read`` raises.
     """
     tiff = Tiff.open(blob)
-    pages = read_pages(tiff) if tiff else []
-    if not pages:
+    full = Page(tiff.directory(tiff.first), 0) if tiff else None
+    if full is None or full.tile is None:
         return None
-    full = pages[0][1]
-    levels = tuple(page.level(full, factor) for factor, page in pages)
+    pages = [(1, full), *((factor, page) for factor, page in copies_of_first(full) if page.tile)]
+    levels = tuple(read_level(page, full, factor) for factor, page in pages)
     qualities = ("color", "gray") if full.gray else ("color",)
-    turned = full.orientation >= 5
     return PyramidIndex(
         width=full.width,
         height=full.height,
@@ -91,12 +88,6 @@ def read_index(blob: Blob) -> PyramidIndex | None:
         tile=full.tile,
         levels=levels,
         qualities=frozenset(qualities if any(level.sliceable for level in levels) else ()),
-        info_levels=tuple(
-            Level(level.height, level.width, level.locator, level.subdirectory)
-            if turned
-            else Level(level.width, level.height, level.locator, level.subdirectory)
-            for level in levels[1:]
-        ),
     )
 
 

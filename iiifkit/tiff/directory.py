@@ -13,7 +13,7 @@ WINDOW = 16 * 1024
 """Bytes fetched at least by one read: a directory and what it points to mostly lie side by side."""
 
 WINDOWS = 64
-"""Windows kept while an index is made; all directories are read first, then what they point to."""
+"""Windows kept while a file is looked at; all directories are read first, then what they point to."""
 
 MOST_ENTRIES = 4096
 """Entries in one directory. Real files have a few dozen."""
@@ -36,12 +36,14 @@ class Entry:
 class Tiff:
     """A TIFF file whose directories are read on demand, through a few windows of `WINDOW` bytes.
 
-    Lives while one index is made. ``first`` is the offset of the first directory, in bytes.
+    Lives while one file is looked at. ``first`` is the offset of the first directory, in bytes; ``size`` the file's.
     """
 
     def __init__(self, blob: Blob, head: bytes, order: str, big: bool) -> None:
         self._blob = blob
         self._order = order
+        self._big = big
+        self.size = blob.size
         self._windows = deque([(0, head)], maxlen=WINDOWS)
         self._offset = struct.Struct(order + ("Q" if big else "I"))
         self._count = struct.Struct(order + ("Q" if big else "H"))
@@ -81,7 +83,11 @@ class Tiff:
         entries: dict[int, Entry] = {}
         for tag, type, values, field in self._entry.iter_unpack(data[:length]):
             entries.setdefault(tag, Entry(type, values, field))
-        return Directory(self, entries, self._offset.unpack(data[length:])[0])
+        return Directory(self, offset, entries, self._offset.unpack(data[length:])[0])
+
+    def beginning_with(self, offset: int) -> tuple[bytes, int]:
+        """Return bytes that, put at the place returned with them, make the file begin with another directory."""
+        return self._offset.pack(offset), 8 if self._big else 4
 
     def values(self, entry: Entry, most: int | None = None) -> bytes:
         """Return the bytes of an entry's values (the first ``most``), in the file's order. Raises `BrokenImage`."""
@@ -96,17 +102,29 @@ class Tiff:
         """Return an entry's values as numbers, as wide as they are stored. Raises `BrokenImage`."""
         if entry.type not in _UNSIGNED:
             raise BrokenImage("The TIFF file is malformed: a number is stored as something else.")
-        numbers = array(_UNSIGNED[entry.type], self.values(entry))
+        return self._decoded(entry, self.values(entry))
+
+    def numbers_from(self, entry: Entry, first: int, count: int) -> "array[int]":
+        """Return ``count`` of an entry's values from number ``first`` on, fewer at its end. Raises `BrokenImage`."""
+        count = max(0, min(count, entry.count - first))
+        size = _SIZES.get(entry.type, 0)
+        if entry.type not in _UNSIGNED or size * entry.count <= len(entry.field):
+            return self.numbers(entry)[first : first + count]
+        return self._decoded(entry, self.read(self._offset.unpack(entry.field)[0] + first * size, count * size))
+
+    def _decoded(self, entry: Entry, data: bytes) -> "array[int]":
+        numbers = array(_UNSIGNED[entry.type], data)
         if self._order != ("<" if sys.byteorder == "little" else ">"):
             numbers.byteswap()
         return numbers
 
 
 class Directory:
-    """One picture's tags, and ``next``, the offset of the directory that follows (0: none)."""
+    """One picture's tags, their ``offset`` in ``tiff``, and ``next``, the offset of the directory that follows, or 0."""
 
-    def __init__(self, tiff: Tiff, entries: dict[int, Entry], next: int) -> None:
-        self._tiff = tiff
+    def __init__(self, tiff: Tiff, offset: int, entries: dict[int, Entry], next: int) -> None:
+        self.tiff = tiff
+        self.offset = offset
         self._entries = entries
         self.next = next
 
@@ -130,18 +148,23 @@ class Directory:
             return array("B")
         if entry.count > most:
             raise BrokenImage(f"The TIFF file is malformed: tag {tag} cannot have {entry.count} values.")
-        return self._tiff.numbers(entry)
+        return self.tiff.numbers(entry)
+
+    def numbers_from(self, tag: int, first: int, count: int) -> "array[int]":
+        """Return some of a tag's values, without reading the others. Raises `BrokenImage`."""
+        entry = self._entries.get(tag)
+        return array("B") if entry is None else self.tiff.numbers_from(entry, first, count)
 
     def data(self, tag: int, most: int) -> bytes | None:
         """Return a tag's bytes; None if it has none, other values, or more than ``most``. Raises `BrokenImage`."""
         entry = self._entries.get(tag)
         if entry is None or entry.type not in _BYTES or entry.count > most:
             return None
-        return self._tiff.values(entry)
+        return self.tiff.values(entry)
 
     def beginning(self, tag: int, length: int) -> bytes:
         """Return up to ``length`` first bytes of a tag; none if it is not there. Raises `BrokenImage`."""
         entry = self._entries.get(tag)
         if entry is None or entry.type not in _BYTES:
             return b""
-        return self._tiff.values(entry, length)
+        return self.tiff.values(entry, length)

@@ -1,7 +1,8 @@
-"""ICC profiles, as far as to tell with certainty that one of them means sRGB."""
+"""ICC profiles, as far as to tell with certainty that one of them means sRGB, so that nothing has to be converted."""
 
 import math
 import struct
+from functools import lru_cache
 
 _COLORANTS = {
     b"rXYZ": (0.4361, 0.2225, 0.0139),
@@ -12,6 +13,7 @@ _CURVES = (b"rTRC", b"gTRC", b"bTRC")
 _SAMPLES = (0.0, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.85, 1.0)
 _TOLERANCE = 0.0025
 _MOST_TAGS = 100
+_MOST_BYTES = 64 * 1024
 _SIMPLE = frozenset(
     {b"desc", b"cprt", b"wtpt", b"bkpt", b"chad", b"chrm", b"lumi", b"meas", b"tech", b"view", b"vued", b"dmnd"}
     | {b"dmdd", b"mmod", b"vcgt", b"ndin", b"dscm", b"targ", b"calt", b"gamt"}
@@ -23,8 +25,13 @@ _SIMPLE = frozenset(
 def is_srgb(profile: bytes) -> bool:
     """Return whether a profile is a plain description of sRGB: its primaries and its curve, and no look-up tables.
 
-    Never raises; a profile that is malformed or of another make is not sRGB.
+    Never raises; a profile that is malformed, longer than 64 KB or of another make is not sRGB.
     """
+    return len(profile) <= _MOST_BYTES and _is_srgb(profile)
+
+
+@lru_cache(maxsize=64)
+def _is_srgb(profile: bytes) -> bool:
     try:
         if profile[16:24] != b"RGB XYZ " or profile[36:40] != b"acsp":
             return False
