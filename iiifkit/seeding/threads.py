@@ -1,18 +1,15 @@
-"""Doing one thing to many items in a few threads."""
+"""Doing many pieces of work in a few threads."""
 
 import threading
 from collections.abc import Callable, Iterable
-from typing import TypeVar
-
-Item = TypeVar("Item")
 
 
-def in_threads(items: Iterable[Item], do: Callable[[Item], None], threads: int) -> None:
-    """Call ``do`` with every item, in ``threads`` threads of which this is one; items are made one at a time.
+def in_threads(pieces: Iterable[Callable[[], None]], threads: int) -> None:
+    """Call every piece, in ``threads`` threads of which this is one; ``pieces`` is asked for one at a time.
 
     After the first error nothing new is begun; it is raised when all threads are done.
     """
-    rest = iter(items)
+    rest = iter(pieces)
     errors: list[BaseException] = []
     lock = threading.Lock()
 
@@ -20,8 +17,8 @@ def in_threads(items: Iterable[Item], do: Callable[[Item], None], threads: int) 
         try:
             while not errors:
                 with lock:
-                    item = next(rest)
-                do(item)
+                    piece = next(rest)
+                piece()
         except StopIteration:
             return
         except BaseException as error:

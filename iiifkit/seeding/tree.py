@@ -9,7 +9,7 @@ from ..image_api.geometry import half_up
 from ..image_api.plan import Box, Plan
 from ..image_api.tiles import Allow, ceil_div, scale_factors
 
-LARGEST_SIZE = 1024
+LARGEST_SIZE = 512
 """The longer side, in pixels, of the largest whole picture that is made besides the tiles: thumbnails."""
 
 BELOW = 5
@@ -92,7 +92,7 @@ class Tree:
         return [self._at(factor) for factor in reversed(self.factors) if factor in self._whole_factors()]
 
     def wholes(self) -> Iterator[Picture]:
-        """Yield the whole picture in every size that is made."""
+        """Yield the whole picture in every size that is made, largest first."""
         pictures: dict[tuple[int, int], list[str]] = {}
         for factor in self._whole_factors():
             for size, name in self._whole_names(factor):
@@ -102,6 +102,12 @@ class Tree:
         full = Box(0, 0, self.width, self.height)
         for (width, height), names in pictures.items():
             yield self._picture(full, width, height, *names)
+
+    def pictures(self) -> Iterator[Picture]:
+        """Yield all pictures, whole ones and tiles."""
+        yield from self.wholes()
+        for band in self.bands():
+            yield from band.tiles
 
     def tiles(self) -> int:
         """Return the number of tiles at all factors."""
