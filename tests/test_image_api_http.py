@@ -80,8 +80,8 @@ def test_any_file_name_is_an_identifier(odd: Server, version: int, identifier: s
 
 def test_the_link_header_survives_odd_identifiers(odd: Server) -> None:
     """Validators read links with ``;`` as the end of the address, and with ``"`` and ``>`` as their own."""
-    for identifier in ("a;b.jpg", 'quo"te.jpg', "less<more>.jpg"):
-        link = odd.get(f"/iiif/3/{quote(identifier)}/full/20,/0/default.jpg").header("Link")
+    for spelling in ("a;b.jpg", 'quo"te.jpg', "less<more>.jpg", "a%3Bb.jpg", "quo%22te.jpg", "less%3Cmore%3E.jpg"):
+        link = odd.get(f"/iiif/3/{spelling}/full/20,/0/default.jpg").header("Link")
         uri = link[1 : link.index(">")]
         assert not set(uri) & set(';"<> ')
         assert link.count("<") == link.count(">") == 2

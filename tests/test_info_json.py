@@ -311,6 +311,7 @@ NEGOTIATION = [
     (CONTEXT, "application/ld+json", CONTEXT),
     ("application/json;charset=utf-8", "application/json", "application/json"),
     ("application/ld+json, application/json;q=0.9", "application/ld+json", CONTEXT),
+    ("application/json, application/ld+json", "application/ld+json", CONTEXT),
     ("application/ld+json;q=0.5, application/json", "application/json", "application/json"),
     ("application/json;q=0.9, */*;q=0.1", "application/json", "application/json"),
     ("application/json, text/plain, */*", "application/json", CONTEXT),
