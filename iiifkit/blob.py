@@ -47,6 +47,10 @@ class Blob(ABC):
         """Return all bytes."""
         return self.read(0, self.size)
 
+    def unchanged(self) -> bool:
+        """Return whether the bytes are still those of `version`: nobody has written over them meanwhile."""
+        return True
+
     def close(self) -> None:
         """Give back what the Blob holds. Closing twice is harmless."""
         return
@@ -113,6 +117,10 @@ class FileBlob(Blob):
             wanted -= len(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
+    def unchanged(self) -> bool:
+        """Look at the open file again: another file by the same name does not matter, writing into this one does."""
+        return file_version(os.fstat(self._descriptor)) == self.version
+
     def close(self) -> None:
         """Close the descriptor."""
         with self._lock:
@@ -173,6 +181,10 @@ class Buffered(Blob):
             while len(self._blocks) > self._limit:
                 self._blocks.popitem(last=False)
         return fetched
+
+    def unchanged(self) -> bool:
+        """Ask the Blob underneath."""
+        return self._blob.unchanged()
 
     def close(self) -> None:
         """Close the Blob underneath and forget the blocks."""

@@ -6,7 +6,8 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,11 +15,13 @@ from cachetools import LRUCache
 
 from .blob import Blob
 from .contracts import Cache, Source
-from .errors import CacheError, ImageNotFound, ImageOverLimit, SourceChanged, UnsupportedImage
+from .errors import CacheError, ImageError, ImageNotFound, ImageOverLimit, SourceChanged, UnsupportedImage
 from .image_api.formats import recognize
 from .image_api.image import ImageInfo
 
 log = logging.getLogger("iiifkit")
+
+_CHANGED = "The image was changed while it was read; ask again."
 
 WHOLE = 64 * 1024 * 1024
 """Remote images up to this many bytes are fetched whole into the image cache; larger ones are read in ranges."""
@@ -149,17 +152,8 @@ class Originals:
         if blob.version != known.version:
             blob.close()
             self.forget(known.identifier)
-            raise SourceChanged("The image was changed while it was read; ask again.")
+            raise SourceChanged(_CHANGED)
         return blob
-
-    def confirm(self, known: Known) -> None:
-        """Raise `SourceChanged` if the image was changed, perhaps in place, after it was opened.
-
-        Sources that are trusted for a while hand out one version to the end, or raise it themselves.
-        """
-        if not self.source.revalidate and self.source.version(known.origin) != known.version:
-            self.forget(known.identifier)
-            raise SourceChanged("The image was changed while it was read; ask again.")
 
     def forget(self, identifier: str) -> None:
         """Drop what is known of an image, so that the source is asked again."""
@@ -203,6 +197,18 @@ class Originals:
         return _Named(kept, blob.version, blob.modified)
 
 
+@contextmanager
+def steady(blob: Blob) -> Iterator[None]:
+    """Raise `SourceChanged`, whatever was made of a Blob, if somebody has written over it meanwhile."""
+    try:
+        yield
+    except ImageError:
+        if blob.unchanged():
+            raise
+    if not blob.unchanged():
+        raise SourceChanged(_CHANGED)
+
+
 class _Named(Blob):
     """A cache's Blob under the version that its source gave it."""
 
@@ -216,6 +222,9 @@ class _Named(Blob):
 
     def read(self, offset: int, length: int) -> bytes:
         return self._blob.read(offset, length)
+
+    def unchanged(self) -> bool:
+        return self._blob.unchanged()
 
     def close(self) -> None:
         self._blob.close()

@@ -17,7 +17,7 @@ from .errors import CacheError, ImageError
 from .image_api.formats import recognize
 from .image_api.image import ImageInfo
 from .image_api.plan import Plan
-from .originals import Known, digest
+from .originals import Known, digest, steady
 from .pyramid import PyramidIndex, read_index, slice_tile
 from .rendering import Renderer
 
@@ -165,9 +165,8 @@ class Pyramids:
             info = known.info
             lossless = info.alpha or info.bits > 8
             settings = PyramidSettings(self.preparing.tile, None if lossless else self.preparing.quality)
-            with open_original(known) as blob:
+            with open_original(known) as blob, steady(blob):
                 self._renderer.build(blob, info, path, settings, work)
-            open_original(known).close()  # raises if the image was changed while it was read
             if path.stat().st_size > self.preparing.max_bytes:
                 raise CacheError("it is larger than prepare.max_bytes.")
             self._cache.put(key, path, tag, "image/tiff")

@@ -10,7 +10,7 @@ from typing import Any
 
 from .blob import Blob
 from .contracts import NO_LIMIT, Cache, Work
-from .errors import CacheError, ImageError, SourceChanged
+from .errors import CacheError, SourceChanged
 from .image_api.canonical import canonical_path, key_identifier, key_path
 from .image_api.feature_set import FeatureSet
 from .image_api.formats import FORMATS
@@ -18,7 +18,7 @@ from .image_api.geometry import Limits, resolve
 from .image_api.info import InfoBuilder
 from .image_api.plan import Plan
 from .image_api.request import ImageRequest
-from .originals import Known, Originals, digest
+from .originals import Known, Originals, digest, steady
 from .preparing import LOSSY, Opened, Pyramids
 from .rendering import Renderer
 
@@ -135,12 +135,7 @@ class Service:
 
         Raises `ImageError`, `SourceError`, `PluginFailed` or `Stopped`.
         """
-        try:
-            body = self._rendered(resolved, work)
-        except ImageError:
-            self.originals.confirm(resolved.known)
-            raise
-        self.originals.confirm(resolved.known)
+        body = self._rendered(resolved, work)
         try:
             self.derivatives.put(resolved.key, body, resolved.known.tag, resolved.media_type)
         except CacheError as error:
@@ -150,8 +145,9 @@ class Service:
     def _rendered(self, resolved: Resolved, work: Work) -> bytes:
         opened = self.opened(resolved)
         if opened is not None:
-            return self.renderer.render(opened.blob, opened.info, resolved.plan, work)
-        with self.originals.open(resolved.known) as blob:
+            with steady(opened.blob):
+                return self.renderer.render(opened.blob, opened.info, resolved.plan, work)
+        with self.originals.open(resolved.known) as blob, steady(blob):
             return self.renderer.render(blob, resolved.known.info, resolved.plan, work)
 
     def answer(self, path: str, version: int | None = None) -> Answer:

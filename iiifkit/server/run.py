@@ -1,6 +1,5 @@
 """Running the server: in this process, or in several workers."""
 
-import logging
 import os
 import signal
 import sys
@@ -24,6 +23,7 @@ from .app import Application, Gate
 from .banner import banner
 from .lanes import Lane
 from .listening import check_tls, listen
+from .messages import start_messages
 from .metrics import Metrics
 from .pictures import Pictures
 from .protocol import BoundedProtocol
@@ -55,7 +55,7 @@ def build(assembly: Assembly, metrics: Metrics | None = None) -> Application:
 
 def run(raw: Mapping[str, Any], overrides: Mapping[str, Any], example: bool = False) -> None:
     """Serve until told to stop: in this process, or in several workers. Raises a `SetupError`."""
-    start_logging()
+    start_messages()
     assembly = _assembled(raw, overrides, example)
     config = assembly.config
     check_tls(config.server.tls_cert, config.server.tls_key)
@@ -76,7 +76,7 @@ def run(raw: Mapping[str, Any], overrides: Mapping[str, Any], example: bool = Fa
 
 def worker() -> Application:
     """Return the application of a worker process, from the settings that its parent left in the environment."""
-    start_logging()
+    start_messages()
     assembly = _assembled(**msgspec.json.decode(os.environ[SETTINGS]))
     return _bounded_app(assembly, Metrics(Path(os.environ[METRICS])))
 
@@ -111,14 +111,3 @@ def _settings(config: Config, app: Application | str) -> uvicorn.Config:
         ssl_certfile=server.tls_cert,
         ssl_keyfile=server.tls_key,
     )
-
-
-def start_logging() -> None:
-    """Send iiifkit's and uvicorn's messages to standard error."""
-    for name, level in (("iiifkit", logging.INFO), ("uvicorn.error", logging.WARNING)):
-        handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(logging.Formatter("iiifkit: %(levelname)s: %(message)s"))
-        logger = logging.getLogger(name)
-        logger.setLevel(level)
-        logger.propagate = False
-        logger.handlers = [handler]
