@@ -1,6 +1,5 @@
 """The engine Pillow: reads JPEG 2000, writes PDF, and works where libvips is missing."""
 
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -11,13 +10,14 @@ from .. import tiff
 from ..blob import Blob
 from ..contracts import NO_LIMIT, Picture, PyramidSettings, Work
 from ..encoding import EncodeOptions
-from ..errors import BrokenImage, SetupError, UnsupportedImage
+from ..errors import BrokenImage, UnsupportedImage
 from ..image_api.formats import FORMATS
 from ..image_api.image import ImageInfo
-from ..image_api.plan import Plan
+from ..image_api.plan import Box, Plan
 from ..raster import Animation, Raster
-from . import jp2_header, pillow_encoding, pillow_pixels
+from . import jp2_header, pillow_abilities, pillow_encoding, pillow_pixels
 from .canvas import turned_size
+from .joining import joined
 from .orientation import StoredPlan, in_stored_pixels, upright
 from .pillow_files import NEEDS, BlobFile, check, open_image, told
 from .shrinking import Choice, Copy, choose, stored_levels
@@ -43,28 +43,17 @@ class PillowPicture:
 
 
 class PillowEngine:
-    """Reads and writes with Pillow.
-
-    Pillow's own limit of pixels is switched off for the process: the limits of the config stand before it.
-    """
+    """Reads and writes with Pillow, without its own limit of pixels: the limits of the config stand before it."""
 
     def __init__(self, encode: EncodeOptions | None = None) -> None:
-        """Load Pillow. Raises `SetupError` if it is not there."""
-        try:
-            import PIL
-            from PIL import Image, features
-        except ImportError as error:
-            raise SetupError("The engine Pillow needs Pillow, which is not installed.") from error
-        warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")  # about each damaged tag of a file
-        Image.init()
-        Image.MAX_IMAGE_PIXELS = None
+        """Find out what Pillow can do; it is loaded when it is needed. Raises `SetupError` if it is not there."""
         self._encode = encode or EncodeOptions()
-        libraries = ("libjpeg_turbo", "zlib", "webp", "avif", "jpg_2000", "libtiff", "littlecms2")
-        versions = [f"{name} {features.version(name)}" for name in libraries if features.check(name)]
-        self.fingerprint = ", ".join((f"Pillow {PIL.__version__}", *versions))
-        self.reads = frozenset(("gif", *(name for name, library in NEEDS.items() if features.check(library))))
+        self.fingerprint = pillow_abilities.fingerprint()
+        self.reads = frozenset(("gif", *(name for name, library in NEEDS.items() if pillow_abilities.has(library))))
         self.writes = frozenset(
-            name for name, (_, library) in pillow_encoding.WRITERS.items() if not library or features.check(library)
+            name
+            for name, (_, library) in pillow_encoding.WRITERS.items()
+            if not library or pillow_abilities.has(library)
         )
 
     def probe(self, blob: Blob, format: str) -> ImageInfo:
@@ -94,45 +83,27 @@ class PillowEngine:
             stored = in_stored_pixels(replace(info, orientation=orientation), plan)
             choice = choose(stored, _copies(blob, info))
             _shrink(image, choice.copy.factor)
-            return self._finished(image, info, stored, choice, plan, work)
+            picture, profile = _decoded(image, info, choice)
+            return _finished(picture, profile, choice.region, stored, plan, work)
 
     def _transform_tiff(self, blob: Blob, info: ImageInfo, plan: Plan, work: Work) -> PillowPicture:
         with told(work):
             if info.orientation != 1:  # Pillow applies each directory's own, so levels would need their tags read
                 info = replace(info, orientation=1, levels=())
-            choice = choose(in_stored_pixels(info, plan), stored_levels(info))
+            stored = in_stored_pixels(info, plan)
+            choice = choose(stored, stored_levels(info))
+            tiles = joined(blob, choice, plan.quality in ("gray", "bitonal"), work)
+            if tiles is not None:
+                return _finished(tiles, None, replace(choice.region, x=0, y=0), stored, plan, work)
             directory = tiff.find(blob, choice.copy.level).directory
             patch = directory.tiff.beginning_with(directory.offset)
             with _opened(blob, "tif", *patch) as image:
-                return self._finished(image, info, in_stored_pixels(info, plan), choice, plan, work)
-
-    def _finished(
-        self, image: "ImageFile", info: ImageInfo, stored: StoredPlan, choice: Choice, plan: Plan, work: Work
-    ) -> PillowPicture:
-        profile = image.info.get("icc_profile")
-        image.load()
-        if image.size != (choice.copy.width, choice.copy.height):
-            raise BrokenImage("The image file is damaged: its picture has another size than its header says.")
-        region = choice.region
-        picture = pillow_pixels.plain(_kept(image))
-        if picture.mode == "RGBA" and not info.color:
-            picture = picture.convert("LA")  # 16-bit gray with alpha is opened as color
-        picture = pillow_pixels.crop(picture, region.x, region.y, region.width, region.height)
-        check(work)
-        picture = pillow_pixels.scale(picture, stored.width, stored.height)
-        check(work)
-        picture = pillow_pixels.move(pillow_pixels.to_srgb(picture, profile), stored.move)
-        if stored.degrees:
-            picture = pillow_pixels.turn(picture, stored.degrees)
-        check(work)
-        if plan.quality == "gray":
-            picture = pillow_pixels.gray(picture)
-        elif plan.quality == "bitonal":
-            picture = pillow_pixels.bitonal(picture)
-        return PillowPicture(picture)
+                picture, profile = _decoded(image, info, choice)
+                return _finished(picture, profile, choice.region, stored, plan, work)
 
     def encode(self, picture: Picture | Raster | Animation, plan: Plan, work: Work = NO_LIMIT) -> bytes:
         """Store the picture in ``plan.format``. Raises `BrokenImage` or `Stopped`."""
+        pillow_abilities.load()
         if isinstance(picture, Animation) and FORMATS[plan.format].animated and len(picture.frames) > 1:
             with told(work):
                 return pillow_encoding.save_animation(picture, plan.format, self._encode)
@@ -167,8 +138,40 @@ class PillowEngine:
 @contextmanager
 def _opened(blob: Blob, format: str, directory: bytes = b"", directory_at: int = 0) -> Iterator["ImageFile"]:
     """Open an image for as long as it is read."""
+    pillow_abilities.load()
     with BlobFile(blob, directory, directory_at) as file, open_image(file, format) as image:
         yield image
+
+
+def _decoded(image: "ImageFile", info: ImageInfo, choice: Choice) -> tuple["Image", bytes | None]:
+    """Return a copy's pixels, and the profile that they are to be seen with."""
+    profile = image.info.get("icc_profile")
+    image.load()
+    if image.size != (choice.copy.width, choice.copy.height):
+        raise BrokenImage("The image file is damaged: its picture has another size than its header says.")
+    picture = pillow_pixels.plain(_kept(image))
+    if picture.mode == "RGBA" and not info.color:
+        picture = picture.convert("LA")  # 16-bit gray with alpha is opened as color
+    return picture, profile
+
+
+def _finished(
+    picture: "Image", profile: bytes | None, region: Box, stored: StoredPlan, plan: Plan, work: Work
+) -> PillowPicture:
+    """Cut the region out of a copy, and do all that comes after it."""
+    picture = pillow_pixels.crop(picture, region.x, region.y, region.width, region.height)
+    check(work)
+    picture = pillow_pixels.scale(picture, stored.width, stored.height)
+    check(work)
+    picture = pillow_pixels.move(pillow_pixels.to_srgb(picture, profile), stored.move)
+    if stored.degrees:
+        picture = pillow_pixels.turn(picture, stored.degrees)
+    check(work)
+    if plan.quality == "gray":
+        picture = pillow_pixels.gray(picture)
+    elif plan.quality == "bitonal":
+        picture = pillow_pixels.bitonal(picture)
+    return PillowPicture(picture)
 
 
 def _kept(image: "ImageFile") -> "Image":
