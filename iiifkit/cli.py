@@ -149,7 +149,7 @@ def dump_config(config: str | None, as_json: bool) -> None:
 
 @cli.group(no_args_is_help=True)
 def plugins() -> None:
-    """See which plugins are installed."""
+    """See which plugins are installed, and begin a new one."""
 
 
 @plugins.command("list")
@@ -176,6 +176,18 @@ def list_plugins(config: str | None, as_json: bool) -> None:
     click.echo(msgspec.json.encode(rows) if as_json else _table(rows))
     if loaded is None:
         sys.exit(SETUP)
+
+
+@plugins.command("new")
+@click.argument("name")
+@click.option("--kind", type=click.Choice(["quality", "source", "cache"]), default="quality", show_default=True)
+@click.option("--folder", type=click.Path(), help="Where to write it.  [default: iiifkit-NAME]")
+def new_plugin(name: str, kind: str, folder: str | None) -> None:
+    """Write the beginning of a plugin: it installs, works, and passes its own tests."""
+    from .templates import write_plugin
+
+    written = write_plugin(name, kind, folder)
+    click.echo(f"Wrote {written}. Now: cd {written} && pip install -e . --group dev && pytest")
 
 
 def _table(rows: list[dict[str, Any]]) -> str:
