@@ -18,7 +18,7 @@ from .image_api.formats import recognize
 from .image_api.image import ImageInfo
 from .image_api.plan import Plan
 from .originals import Known, digest, steady
-from .pyramid import PyramidIndex, read_index, slice_tile
+from .pyramid import Pyramid, PyramidIndex, read_index, slice_tile
 from .rendering import Renderer
 
 log = logging.getLogger("iiifkit")
@@ -79,7 +79,8 @@ class Opened:
     @property
     def instant(self) -> bool:
         """True if its bytes are on this machine, so that reading a tile takes microseconds."""
-        return self.blob.path is not None or isinstance(self.blob, BytesBlob)
+        blob = self.blob.blob if isinstance(self.blob, Pyramid) else self.blob
+        return blob.path is not None or isinstance(blob, BytesBlob)
 
     def slice(self, plan: Plan) -> bytes | None:
         """Return the stored tile that is exactly this plan, complete and not decoded; None if there is none.
@@ -193,7 +194,7 @@ class Pyramids:
         except BaseException:
             blob.close()
             raise
-        opened = Opened(blob, info, index)
+        opened = Opened(blob if index is None else Pyramid(blob, index), info, index)
         with self._lock, suppress(ValueError):
             self._open[known.origin] = (known.tag, opened)
         return opened

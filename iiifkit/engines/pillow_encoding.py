@@ -29,8 +29,9 @@ _ONE_BIT = ("png", "tif", "pdf")
 
 def save(image: "Image", format: str, options: EncodeOptions, bitonal: bool) -> bytes:
     """Store one picture, with no metadata but its colors."""
-    image = image.copy()
-    image.info = {}
+    if image.info:
+        image = image.copy()
+        image.info = {}
     if format in _OPAQUE:
         image = pillow_pixels.flat(image)
     if bitonal and format in _ONE_BIT:

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,9 @@ from ..image_api.plan import Plan
 from ..raster import Animation, Raster
 from . import vips_encoding, vips_pixels, vips_pyramid
 from .canvas import turned_size
+from .joining import joined
 from .orientation import StoredPlan, in_stored_pixels, upright
+from .pillow import PillowEngine, PillowPicture
 from .shrinking import Choice, Copy, choose, stored_levels
 from .vips_files import LOADERS, Trouble, open_part, open_whole
 
@@ -54,8 +56,9 @@ class VipsEngine:
         pyvips.cache_set_max(0)
         pyvips.block_untrusted_set(True)
         self._encode = encode or EncodeOptions()
+        self._pillow = PillowEngine(self._encode)
         version = ".".join(str(pyvips.version(part)) for part in range(3))
-        self.fingerprint = f"libvips {version}, pyvips {pyvips.__version__}"
+        self.fingerprint = f"libvips {version}, pyvips {pyvips.__version__}, {self._pillow.fingerprint}"
         self.reads = frozenset(name for name, loader in LOADERS.items() if pyvips.type_find("VipsOperation", loader))
         self.writes = frozenset(
             name for name, saver in vips_encoding.SAVERS.items() if pyvips.type_find("VipsOperation", saver)
@@ -81,51 +84,32 @@ class VipsEngine:
             progressive=format in ("jpg", "png") and bool(_number(image, "interlaced", 0)),
         )
 
-    def transform(self, blob: Blob, info: ImageInfo, plan: Plan, work: Work = NO_LIMIT) -> VipsPicture:
-        """Return the pipeline that makes the plan's picture. Raises `BrokenImage` or `Stopped`."""
+    def transform(self, blob: Blob, info: ImageInfo, plan: Plan, work: Work = NO_LIMIT) -> VipsPicture | PillowPicture:
+        """Return the pipeline that makes the plan's picture, or the picture itself if it is but a few stored tiles.
+
+        Raises `BrokenImage` or `Stopped`.
+        """
         stored = in_stored_pixels(info, plan)
+        choice = choose(stored, _jpeg_copies(stored) if info.format == "jpg" else stored_levels(info))
+        tiles = joined(blob, choice, plan.quality in ("gray", "bitonal"), work)
+        if tiles is not None and tiles.size == (plan.width, plan.height) and plan.upright and plan.quality != "bitonal":
+            return PillowPicture(tiles)
         trouble = Trouble(work)
-        if info.format == "jpg":
-            image, choice = self._open_jpeg(blob, stored, trouble)
+        if tiles is not None:
+            image, region = vips_encoding.from_raster(Raster.from_pillow(tiles)), replace(choice.region, x=0, y=0)
         else:
-            image, choice = self._open_level(blob, info, stored, trouble)
-        if (image.width, image.height) != (choice.copy.width, choice.copy.height):
-            raise BrokenImage("The image file is damaged: its picture has another size than its header says.")
+            image, region = _opened(blob, info, choice, trouble), choice.region
         with trouble.told():
-            region = choice.region
             image = vips_pixels.crop(image, region.x, region.y, region.width, region.height)
             alpha = info.alpha if info.format == "tif" else image.hasalpha()
             image = vips_pixels.known_bands(image, alpha)
             image = vips_pixels.to_srgb(vips_pixels.scale(image, stored.width, stored.height))
-            if stored.degrees or not stored.move.keeps_rows:
-                image = vips_pixels.computed(image)
-            image = vips_pixels.move(image, stored.move)
-            if stored.degrees:
-                image = vips_pixels.turn(image, stored.degrees)
-            if plan.quality == "gray":
-                image = vips_pixels.gray(image)
-            elif plan.quality == "bitonal":
-                image = vips_pixels.bitonal(image)
-        return VipsPicture(image, trouble)
-
-    def _open_jpeg(self, blob: Blob, stored: StoredPlan, trouble: Trouble) -> tuple[Any, Choice]:
-        copies = [Copy(by, stored.full_width // by, stored.full_height // by) for by in _SHRINKS]
-        choice = choose(stored, (copy for copy in copies if copy.width and copy.height))
-        return open_whole(blob, "jpg", trouble, access="sequential", shrink=choice.copy.factor), choice
-
-    def _open_level(self, blob: Blob, info: ImageInfo, stored: StoredPlan, trouble: Trouble) -> tuple[Any, Choice]:
-        choice = choose(stored, stored_levels(info))
-        if info.format != "tif":
-            return open_whole(blob, info.format, trouble, access="sequential"), choice
-        options: dict[str, Any] = {"access": "random" if info.tile else "sequential"}
-        level = choice.copy.level
-        tiff.find(blob, level).check_rows(choice.region.y, choice.region.height)
-        if level:
-            options["subifd" if level.subdirectory else "page"] = level.locator
-        return open_part(blob, "tif", trouble, **options), choice
+            return VipsPicture(_finished(image, stored, plan), trouble)
 
     def encode(self, picture: Picture | Raster | Animation, plan: Plan, work: Work = NO_LIMIT) -> bytes:
         """Store the picture in ``plan.format``. Raises `BrokenImage` or `Stopped`."""
+        if isinstance(picture, PillowPicture) and plan.format == "jpg":
+            return self._pillow.encode(picture, plan, work)
         if isinstance(picture, VipsPicture):
             image, trouble = picture.image, picture.trouble
         else:
@@ -178,6 +162,42 @@ _ROWS = 64
 
 _WHOLE = {"jpg": 1.5, "png": 1.2, "webp": 2.8, "avif": 5.0, "gif": 2.5}
 """Bytes for each sample of formats that are decoded whole, measured."""
+
+
+def _jpeg_copies(stored: StoredPlan) -> list[Copy]:
+    sizes = ((by, stored.full_width // by, stored.full_height // by) for by in _SHRINKS)
+    return [Copy(by, width, height) for by, width, height in sizes if width and height]
+
+
+def _opened(blob: Blob, info: ImageInfo, choice: Choice, trouble: Trouble) -> Any:
+    """Open a copy of the picture with libvips."""
+    if info.format == "tif":
+        image = _opened_level(blob, info, choice, trouble)
+    else:
+        shrink = {"shrink": choice.copy.factor} if info.format == "jpg" else {}
+        image = open_whole(blob, info.format, trouble, access="sequential", **shrink)
+    if (image.width, image.height) != (choice.copy.width, choice.copy.height):
+        raise BrokenImage("The image file is damaged: its picture has another size than its header says.")
+    return image
+
+
+def _opened_level(blob: Blob, info: ImageInfo, choice: Choice, trouble: Trouble) -> Any:
+    level = choice.copy.level
+    tiff.find(blob, level).check_rows(choice.region.y, choice.region.height)
+    place = {"subifd" if level.subdirectory else "page": level.locator} if level else {}
+    return open_part(blob, "tif", trouble, access="random" if info.tile else "sequential", **place)
+
+
+def _finished(image: Any, stored: StoredPlan, plan: Plan) -> Any:
+    """Do what comes after cutting and scaling."""
+    if stored.degrees or not stored.move.keeps_rows:
+        image = vips_pixels.computed(image)
+    image = vips_pixels.move(image, stored.move)
+    if stored.degrees:
+        image = vips_pixels.turn(image, stored.degrees)
+    if plan.quality == "gray":
+        return vips_pixels.gray(image)
+    return vips_pixels.bitonal(image) if plan.quality == "bitonal" else image
 
 
 def _number(image: Any, name: str, default: int) -> int:

@@ -2,5 +2,6 @@
 
 from .index import PyramidIndex, read_index, slice_tile
 from .level import StoredLevel, StoredTile
+from .pyramid import Pyramid
 
-__all__ = ["PyramidIndex", "StoredLevel", "StoredTile", "read_index", "slice_tile"]
+__all__ = ["Pyramid", "PyramidIndex", "StoredLevel", "StoredTile", "read_index", "slice_tile"]

@@ -42,6 +42,11 @@ class SharedTables:
         markers = frozenset(marker for marker, _, _ in segments) & _TABLES
         return cls(b"".join((_START, adobe, *kept)), markers, frame)
 
+    @property
+    def gray(self) -> bool:
+        """Whether the tiles have one component."""
+        return self.frame[-1] == 1
+
     def complete(self, tile: bytes) -> bytes:
         """Return a stored tile as a complete JPEG file.
 

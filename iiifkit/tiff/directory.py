@@ -120,7 +120,7 @@ class Tiff:
 
 
 class Directory:
-    """One picture's tags, their ``offset`` in ``tiff``, and ``next``, the offset of the directory that follows, or 0."""
+    """One picture's tags, their ``offset`` in ``tiff``, and ``next``, the offset of the directory that follows or 0."""
 
     def __init__(self, tiff: Tiff, offset: int, entries: dict[int, Entry], next: int) -> None:
         self.tiff = tiff
