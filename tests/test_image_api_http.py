@@ -1,5 +1,6 @@
 """The Image API over HTTP: identifiers as they are spelled, redirects, conditional requests, methods, CORS."""
 
+import re
 import time
 from email.utils import formatdate, parsedate_to_datetime
 from pathlib import Path
@@ -9,6 +10,8 @@ import pytest
 from conftest import RAW_SLASHES, Serve
 from PIL import Image
 from serving import Answer, Server
+
+from iiifkit.server.replies import saved_as
 
 VERSIONS = pytest.mark.parametrize("version", [2, 3])
 PICTURE = "/iiif/3/300x200.jpg/full/150,/0/default.jpg"
@@ -371,3 +374,22 @@ def test_requests_on_one_connection(server: Server) -> None:
                 assert response.status == status
     finally:
         connection.close()
+
+
+@pytest.mark.parametrize(
+    ("identifier", "name"),
+    [
+        ("300x200.jpg", "300x200-100x67.jpg"),
+        ("2019%2Fmuseum%2Fseries%2Fbox%2Fphoto.jpg", "photo-100x67.jpg"),
+    ],
+)
+def test_a_saved_picture_has_a_telling_name(server: Server, identifier: str, name: str) -> None:
+    answer = server.get(f"/iiif/3/{identifier}/full/100,67/0/default.jpg")
+    assert answer.header("content-disposition") == f'inline; filename="{name}"'
+
+
+@pytest.mark.parametrize("identifier", ['a"b.jpg', "ä.jpg", "a\\b\r\n.jpg", "...", "x" * 500, "a/b/"])
+def test_a_name_to_save_under_is_one_plain_word(identifier: str) -> None:
+    header, value = saved_as(identifier, 10, 20, "jpg")
+    assert header == b"content-disposition"
+    assert re.fullmatch(rb'inline; filename="[A-Za-z0-9][A-Za-z0-9._-]{0,100}-10x20\.jpg"', value)

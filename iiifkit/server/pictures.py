@@ -25,6 +25,7 @@ from .replies import (
     not_modified_since,
     profile_link,
     representation,
+    saved_as,
     see_other,
     with_length,
 )
@@ -259,6 +260,8 @@ class Pictures:
         link = link_header(target.root + resolved.canonical, target.version, level)
         modified = resolved.known.modified
         headers = representation(resolved.media_type, resolved.etag, modified, self._cache_control, link)
+        plan = resolved.plan
+        headers.append(saved_as(resolved.known.identifier, plan.width, plan.height, plan.format))
         ready = self._ready[asked.base, asked.path] = Ready(resolved, headers)
         return ready
 

@@ -1,5 +1,6 @@
 """HTTP answers as values, and the headers that every one of them carries."""
 
+import re
 from dataclasses import dataclass, field
 from email.utils import formatdate, parsedate_to_datetime
 from urllib.parse import quote
@@ -14,6 +15,7 @@ CORS: Headers = [
     (b"access-control-allow-origin", b"*"),
     (b"access-control-expose-headers", b"Link, ETag, Last-Modified, Content-Length, Retry-After"),
 ]
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]+", re.ASCII)
 METHODS = b"GET, HEAD, OPTIONS"
 VARY_ACCEPT = (b"vary", b"Accept")
 
@@ -41,6 +43,12 @@ def representation(media_type: str, etag: str, modified: float | None, cache_con
     if modified is not None:
         headers.append((b"last-modified", formatdate(modified, usegmt=True).encode()))
     return headers
+
+
+def saved_as(identifier: str, width: int, height: int, format: str) -> tuple[bytes, bytes]:
+    """Return the header that names the file when somebody saves a picture (2.1 appendix A, 3.0 notes)."""
+    stem = _NOT_IN_NAMES.sub("-", identifier.rpartition("/")[2].rpartition(".")[0] or identifier)[:80].strip("-.")
+    return b"content-disposition", f'inline; filename="{stem or "image"}-{width}x{height}.{format}"'.encode()
 
 
 def profile_link(version: int, level: int) -> str:
