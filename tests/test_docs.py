@@ -107,9 +107,8 @@ def test_readmes_first_command_installs_and_serves(tmp_path: Path) -> None:
     """In a copy of the checkout, with a free port instead of 8080."""
     command = code("README.md", "sh")[0].rstrip()
     copy = tmp_path / "checkout"
-    shutil.copytree(ROOT / "iiifkit", copy / "iiifkit", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, copy)
+    left_out = shutil.ignore_patterns(".*", "__pycache__", "node_modules", "plugins", "tests")
+    shutil.copytree(ROOT, copy, ignore=left_out)
     environ = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache"), "PIP_CACHE_DIR": pip_cache()}
     process = subprocess.Popen(
         ["bash", "-c", command.replace("&& .venv/bin/iiifkit", "&& exec .venv/bin/iiifkit") + " --port 0"],

@@ -94,21 +94,13 @@ def server(environment: Environment) -> Iterator[str]:
 def test_the_wheel_has_what_it_needs_and_nothing_else(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
-    package = {f"iiifkit/{path}" for path in package_files()}
-    assert package <= names
-    assert {"iiifkit/example/example.jpg", "iiifkit/py.typed", "iiifkit/testing/caches.py"} <= names
+    code = [path.relative_to(ROOT).as_posix() for path in (ROOT / "iiifkit").rglob("*.py")]
+    assert {name for name in code if "/node_modules/" not in name} <= names
+    assert {"iiifkit/example/example.jpg", "iiifkit/py.typed"} <= names
     assert {name.partition("/")[0] for name in names} == {"iiifkit", "iiifkit-0.1.0.dist-info"}
     assert "iiifkit-0.1.0.dist-info/licenses/LICENSE" in names
-    assert wheel.stat().st_size < 2_000_000
-
-
-def package_files() -> list[str]:
-    folder = ROOT / "iiifkit"
-    return [
-        path.relative_to(folder).as_posix()
-        for path in folder.rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
-    ]
+    assert not [name for name in names if "/node_modules/" in name or "__pycache__" in name]
+    assert wheel.stat().st_size < 3_000_000
 
 
 def test_the_wheel_is_what_is_imported(environment: Environment) -> None:
