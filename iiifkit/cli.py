@@ -37,6 +37,9 @@ def cli() -> None:
 @click.option("--workers", type=click.IntRange(1, 256), help="Processes that answer.  [default: 1]")
 @click.option("--tls-cert", type=click.Path(dir_okay=False), help="A certificate file, for https.")
 @click.option("--tls-key", type=click.Path(dir_okay=False), help="The certificate's key file.")
+@click.option(
+    "--gallery/--no-gallery", default=None, help="A page that lists the images.  [default: on localhost only]"
+)
 @click.option("--example", is_flag=True, help="Serve the example picture too, and a page that shows it.")
 def serve(folder: str | None, config: str | None, example: bool, **options: Any) -> None:
     """Serve the images in FOLDER, or those that the config names (the present folder without either)."""

@@ -19,6 +19,7 @@ from .asked import Asked, asked
 from .metrics import Metrics
 from .pictures import Pictures, Ready, Target
 from .replies import METHODS, Reply, failed, preflight, text
+from .site import Site
 
 log = logging.getLogger("iiifkit")
 
@@ -36,8 +37,10 @@ class Gate:
         addresses: Addresses,
         deadline: float,
         access_log: AccessLog | None = None,
+        site: Site | None = None,
     ) -> None:
         self._pictures = pictures
+        self._site = site
         self._metrics = metrics
         self._addresses = addresses
         self._deadline = deadline
@@ -56,7 +59,7 @@ class Gate:
         if isinstance(reply, Ready):
             reply = await self._kept(reply)
         if reply is None:
-            reply = await self._watched(self._answer(request), receive)
+            reply = await self._watched(self._answer(request, scope["query_string"]), receive)
         if reply is None:
             self._metrics.add("hang_ups")
             return
@@ -83,10 +86,13 @@ class Gate:
                 return await self._pictures.kept(ready)
         return None
 
-    async def _answer(self, request: Asked) -> Reply:
+    async def _answer(self, request: Asked, query: bytes) -> Reply:
         target = self._pictures.target(request)
+        page = self._site.find(request) if self._site is not None else None
         try:
             async with asyncio.timeout(self._deadline):
+                if page is not None:
+                    return await page(request, Site.query(query))
                 return await self._pictures.reply(request, target)
         except TimeoutError:
             late = DeadlineExceeded(f"The picture was not ready within {self._deadline:g} seconds; try again.", 5)

@@ -7,6 +7,7 @@ from ..assembly import Assembly
 from ..config import Choice
 from ..contracts import Source
 from ..sources.example import IDENTIFIER
+from .site import offers_gallery
 
 
 def banner(assembly: Assembly, port: int, example: bool) -> Iterator[str]:
@@ -26,8 +27,8 @@ def banner(assembly: Assembly, port: int, example: bool) -> Iterator[str]:
     yield "  caches    " + "; ".join(f"{role}: {_cache(choice, server.workers)}" for role, choice in caches)
     yield f"  opens     {', '.join(config.formats.read)}; skips all other files, and hidden ones"
     address = config.api.base_url or f"{'https' if server.tls_cert else 'http'}://{_host(server.host)}:{port}"
-    if example:
-        yield f"  open      {address}/example/"
+    if example or offers_gallery(server):
+        yield f"  open      {address}/{'example/' if example else ''}"
     yield f"  try       {address}/iiif/3/{_identifier(service.originals.source, example)}/info.json"
 
 

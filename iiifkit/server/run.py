@@ -27,14 +27,15 @@ from .messages import start_messages
 from .metrics import Metrics
 from .pictures import Pictures
 from .protocol import BoundedProtocol
+from .site import Site
 
 SETTINGS = "IIIFKIT_SETTINGS"
 METRICS = "IIIFKIT_METRICS"
 READING_THREADS = 32
 
 
-def build(assembly: Assembly, metrics: Metrics | None = None) -> Application:
-    """Return the ASGI application of an assembled service."""
+def build(assembly: Assembly, metrics: Metrics | None = None, example: bool = False) -> Application:
+    """Return the ASGI application of an assembled service; ``example`` adds the example page."""
     config = assembly.config
     metrics = metrics or Metrics()
     renders = Lane("render", processors(), config.limits.queue, config.limits.memory * 1_000_000, watch=metrics.renders)
@@ -42,15 +43,20 @@ def build(assembly: Assembly, metrics: Metrics | None = None) -> Application:
     builds = Lane("build", max(1, processors() // 2), config.limits.queue, config.limits.memory * 1_000_000)
     pictures = Pictures(assembly.service, renders, reads, builds, metrics, config.server.cache_control)
     access = AccessLog(sys.stdout)
+    addresses = Addresses(config.api.base_url, config.api.proxies)
+    site = Site(assembly.service, config.server, addresses.prefix, example)
     gate = Gate(
         pictures,
         metrics,
-        Addresses(config.api.base_url, config.api.proxies),
+        addresses,
         config.limits.deadline,
         access if config.server.access_log else None,
+        site,
     )
     lanes = (renders, reads, builds)
-    return Application(gate, [pictures.stop, *(lane.close for lane in lanes), assembly.service.close, access.close])
+    return Application(
+        gate, [pictures.stop, site.close, *(lane.close for lane in lanes), assembly.service.close, access.close]
+    )
 
 
 def run(raw: Mapping[str, Any], overrides: Mapping[str, Any], example: bool = False) -> None:
@@ -65,7 +71,7 @@ def run(raw: Mapping[str, Any], overrides: Mapping[str, Any], example: bool = Fa
     # uvicorn raises the signal that ended it once more; to be told to end, and to have ended, is no failure.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     if config.server.workers == 1:
-        uvicorn.Server(_settings(config, _bounded_app(assembly, Metrics()))).run(sockets=sockets)
+        uvicorn.Server(_settings(config, _bounded_app(assembly, Metrics(), example))).run(sockets=sockets)
         return
     assembly.service.close()
     with tempfile.NamedTemporaryFile(prefix="iiifkit-metrics-") as shared:
@@ -77,19 +83,19 @@ def run(raw: Mapping[str, Any], overrides: Mapping[str, Any], example: bool = Fa
 def worker() -> Application:
     """Return the application of a worker process, from the settings that its parent left in the environment."""
     start_messages()
-    assembly = _assembled(**msgspec.json.decode(os.environ[SETTINGS]))
-    return _bounded_app(assembly, Metrics(Path(os.environ[METRICS])))
+    settings = msgspec.json.decode(os.environ[SETTINGS])
+    return _bounded_app(_assembled(**settings), Metrics(Path(os.environ[METRICS])), settings["example"])
 
 
 def _assembled(raw: Mapping[str, Any], overrides: Mapping[str, Any], example: bool) -> Assembly:
     return assemble(raw, overrides, wrap=WithExample if example else None)
 
 
-def _bounded_app(assembly: Assembly, metrics: Metrics) -> Application:
+def _bounded_app(assembly: Assembly, metrics: Metrics, example: bool) -> Application:
     BoundedProtocol.max_head_bytes = assembly.config.server.max_header_bytes
     BoundedProtocol.head_seconds = assembly.config.server.header_timeout
     BoundedProtocol.stalled_seconds = assembly.config.limits.deadline
-    return build(assembly, metrics)
+    return build(assembly, metrics, example)
 
 
 def _settings(config: Config, app: Application | str) -> uvicorn.Config:
