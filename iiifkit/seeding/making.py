@@ -1,12 +1,12 @@
 """Making the pictures of one image: stored tiles are copied as they are, the rest is rendered."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 from ..blob import Blob, BytesBlob
 from ..image_api.image import ImageInfo
-from ..image_api.plan import Box
+from ..image_api.plan import Box, Plan
 from ..preparing import Opened
 from ..raster import Raster
 from ..rendering import Renderer
@@ -35,32 +35,24 @@ class Maker:
             yield partial(self._make_band, band)
 
     def _make_wholes(self) -> None:
+        """Make the whole picture in every size, each of the smallest copy that is at least twice as large."""
         missing = []
         for picture in self._tree.wholes():
             if self._shelf.lacks(picture):
                 missing.append(picture)
             else:
                 self._shelf.skip()
-        copy: tuple[Blob, ImageInfo] | None = None
+        copies = [Copy(self._opened.blob, self._opened.info)]
         for picture in missing:
             self._stop.check()
-            body = self._opened.slice(picture.plan)
+            plan = picture.plan
+            body = self._opened.slice(plan)
             if body is None:
-                blob, info = copy = copy or self._copy()
-                plan = replace(picture.plan, region=Box(0, 0, info.width, info.height))
-                body = self._renderer.render(blob, info, plan, self._stop.work)
+                copy = next((copy for copy in reversed(copies) if copy.serves(plan)), copies[0])
+                body = self._renderer.render(copy.blob, copy.info, copy.plan(plan), self._stop.work)
+            if plan.format == "jpg" and plan.quality in SCALABLE:
+                copies.append(Copy.of(self._renderer, body))
             self._shelf.put(picture, body)
-
-    def _copy(self) -> tuple[Blob, ImageInfo]:
-        """Return the picture twice as large as its largest size on the shelf, so that all of them are cheap to make."""
-        opened, largest = self._opened, next(self._tree.wholes()).plan
-        factor = round(opened.info.width / largest.width) // 2
-        width, height = opened.info.width // max(1, factor), opened.info.height // max(1, factor)
-        if factor < 2 or not width or not height or largest.format != "jpg" or largest.quality not in SCALABLE:
-            return opened.blob, opened.info
-        plan = replace(largest, width=width, height=height)
-        blob = BytesBlob(self._renderer.render(opened.blob, opened.info, plan, self._stop.work), "copy")
-        return blob, self._renderer.probe(blob, "jpg")
 
     def _make_band(self, band: Band) -> None:
         rest = []
@@ -81,6 +73,28 @@ class Maker:
             picture = band.tiles[number]
             tile = cut(part, number - first, picture.plan.width, picture.plan.height, band.across)
             self._shelf.put(picture, self._renderer.finish(tile, picture.plan, self._stop.work))
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """The whole picture, from which smaller ones can be made."""
+
+    blob: Blob
+    info: ImageInfo
+
+    @classmethod
+    def of(cls, renderer: Renderer, jpeg: bytes) -> "Copy":
+        """Return a copy that was stored as JPEG."""
+        blob = BytesBlob(jpeg, "copy")
+        return cls(blob, renderer.probe(blob, "jpg"))
+
+    def serves(self, plan: Plan) -> bool:
+        """Return whether this is at least twice as large as the plan's picture, on both sides."""
+        return self.info.width >= 2 * plan.width and self.info.height >= 2 * plan.height
+
+    def plan(self, plan: Plan) -> Plan:
+        """Return the plan that makes the same picture from this copy."""
+        return replace(plan, region=Box(0, 0, self.info.width, self.info.height))
 
 
 def cut(band: Raster, number: int, width: int, height: int, across: bool) -> Raster:

@@ -13,6 +13,7 @@ from .inputs import Job
 from .progress import Progress
 from .report import Report
 from .settings import Outcome, Settings, Tally
+from .starting import assembled, long_lived
 from .stopping import Stop
 
 TICK = 0.2
@@ -91,15 +92,15 @@ class Alone:
 
     def __init__(self, config: str | None, jobs: list[Job], settings: Settings) -> None:
         """Raise a `SetupError` or `BadRequest`."""
-        from .image import ImageSeeder
-        from .starting import assembled
-
         threads = processors()
         self._jobs = jobs
         self._stop = Stop()
-        assembly = assembled(config, threads)
-        self._service = assembly.service
-        self._seeder = ImageSeeder(assembly, settings, threads, self._stop)
+        with long_lived():
+            from .image import ImageSeeder
+
+            assembly = assembled(config, threads)
+            self._service = assembly.service
+            self._seeder = ImageSeeder(assembly, settings, threads, self._stop)
         self._before = 0
         self._tally = Tally()
         self._events: queue.SimpleQueue[Outcome | BaseException | None] = queue.SimpleQueue()

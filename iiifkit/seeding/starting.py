@@ -1,19 +1,38 @@
 """From a config to a service that seeds."""
 
+import gc
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from ..assembly import Assembly, assemble
-from ..config import read_config
 from ..errors import ConfigError
+
+if TYPE_CHECKING:
+    from ..assembly import Assembly
 
 FORGETFUL = ("Memory", "Null")
 
 
-def assembled(config: str | None, threads: int) -> Assembly:
+@contextmanager
+def long_lived() -> Iterator[None]:
+    """Look for no garbage among what is made meanwhile, now or ever: that takes a fifth of the time of starting."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def assembled(config: str | None, threads: int) -> "Assembly":
     """Return a service whose builds use ``threads`` threads each.
 
     Raises a `SetupError`, also if the config keeps derivatives nowhere.
     """
+    from ..assembly import assemble
+    from ..config import read_config
+
     os.environ.setdefault("VIPS_CONCURRENCY", str(threads))  # the engine sets 1 if nobody did
     assembly = assemble(read_config(config))
     name = assembly.config.derivatives_cache.entry.name

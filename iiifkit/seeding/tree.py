@@ -196,6 +196,7 @@ class Tree:
         written_out = f"0,0,{self.width},{self.height}"
         if factor <= self._fit:
             yield (width, height), self._name("full", f"{width},{height}")
+        if self._is_whole(factor) and factor <= self._fit:
             yield following, self._name("full", f"{width},")
         if factor >= self._fit:
             if self._spelling.version == 2:

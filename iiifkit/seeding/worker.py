@@ -5,17 +5,19 @@ import queue
 import signal
 import sys
 import threading
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import msgspec
 
 from ..errors import IIIFKitError, SetupError, Stopped
-from .image import ImageSeeder
 from .inputs import Job
 from .protocol import Orders, Pictures, Ready, Refused, send
 from .settings import Tally
-from .starting import assembled
+from .starting import assembled, long_lived
 from .stopping import Stop
+
+if TYPE_CHECKING:
+    from .image import ImageSeeder
 
 TICK = 0.5
 """Seconds between two reports of the progress."""
@@ -29,8 +31,11 @@ def main() -> None:
     orders = msgspec.json.decode(sys.stdin.buffer.readline(), type=Orders)
     stop = Stop()
     try:
-        assembly = assembled(orders.config, orders.threads)
-        seeder = ImageSeeder(assembly, orders.settings, orders.threads, stop)
+        with long_lived():
+            from .image import ImageSeeder
+
+            assembly = assembled(orders.config, orders.threads)
+            seeder = ImageSeeder(assembly, orders.settings, orders.threads, stop)
     except IIIFKitError as error:
         send(output, Refused(str(error), isinstance(error, SetupError)))
         return
@@ -52,7 +57,7 @@ def _listen(file: IO[bytes], jobs: "queue.SimpleQueue[Job | None]", stop: Stop) 
     stop.stop()
 
 
-def _seed(seeder: ImageSeeder, job: Job, output: IO[bytes]) -> None:
+def _seed(seeder: "ImageSeeder", job: Job, output: IO[bytes]) -> None:
     tally, done = Tally(), threading.Event()
 
     def report() -> None:
