@@ -26,6 +26,9 @@ _CHANGED = "The image was changed while it was read; ask again."
 WHOLE = 64 * 1024 * 1024
 """Remote images up to this many bytes are fetched whole into the image cache; larger ones are read in ranges."""
 
+PROGRESSIVE_SHARE = 4
+"""A progressive JPEG takes over 4 bytes of memory a pixel, whatever is made of it; a baseline one is streamed."""
+
 ALTERNATE_SECONDS = 60.0
 """How long an alternate identifier's image is taken for granted; then its record is read again."""
 
@@ -64,12 +67,18 @@ class ReadLimits:
         raise UnsupportedImage(f"The file {what}; this server opens: {', '.join(sorted(self.formats))}.")
 
     def check_info(self, info: ImageInfo) -> None:
-        """Raise `ImageOverLimit` if the image has more pixels than its format may have."""
+        """Raise `ImageOverLimit` if the image has more pixels than its format may have.
+
+        Progressive and interlaced pictures are decoded as a whole; they may have a quarter of it.
+        """
         limit = self.pixels.get(info.format)
+        kind = info.format
+        if limit is not None and info.progressive:
+            limit, kind = limit // PROGRESSIVE_SHARE, f"progressive {info.format}"
         if limit is not None and info.pixels > limit:
             raise ImageOverLimit(
-                f"The image has {info.width}x{info.height} pixels; this server opens {info.format} images of "
-                f"up to {limit} pixels."
+                f"The image has {info.width}x{info.height} pixels; this server opens {kind} images of up to "
+                f"{limit} pixels."
             )
 
 

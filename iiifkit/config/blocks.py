@@ -138,6 +138,7 @@ SOURCE_PIXELS: dict[str, int | None] = {
     "webp": 120_000_000,
     "avif": 100_000_000,
     "gif": 120_000_000,
+    "jp2": 100_000_000,
 }
 """The largest pictures that are opened, in pixels. Decoders that hold the whole picture get less."""
 
