@@ -25,6 +25,7 @@ DEBIAN: dict[str, Callable[[], object]] = {
     "libmagic1": lambda: ctypes.util.find_library("magic"),
     "nginx-light": lambda: shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin"),
     "chromium": lambda: shutil.which("chromium"),
+    "npm": lambda: shutil.which("npm"),
 }
 """Debian packages that tests use, and how each is looked for."""
 
@@ -56,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def install(plugins: Sequence[Path]) -> None:
-    """Make the virtual environment and put the project, its plugins and the tools for the checks into it."""
+    """Make the virtual environment with the project, its plugins and the tools for the checks, and build the pages."""
     if not BIN.exists():
         run([sys.executable, "-m", "venv", str(ENVIRONMENT)])
     pip = [PYTHON, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
@@ -64,6 +65,7 @@ def install(plugins: Sequence[Path]) -> None:
     editable = [argument for folder in (CHECKOUT, *plugins) for argument in ("--editable", str(folder))]
     groups = [f"{folder / 'pyproject.toml'}:dev" for folder in (CHECKOUT, *plugins) if has_group(folder)]
     run([*pip, *editable, *(argument for group in groups for argument in ("--group", group))])
+    run([PYTHON, "-m", "iiifkit.viewer.build"])
 
 
 def has_group(folder: Path) -> bool:
@@ -91,7 +93,7 @@ def install_debian_packages(fast: bool) -> None:
         raise RuntimeError(
             f"These are missing, and only root may install them: {', '.join(missing)}.\n"
             f"On Debian or Ubuntu: sudo apt-get install {' '.join(missing)}\n"
-            "Elsewhere install what they stand for: libmagic, nginx, Chromium."
+            "Elsewhere install what they stand for: libmagic, nginx, Chromium, npm."
         )
 
 
