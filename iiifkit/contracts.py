@@ -142,10 +142,14 @@ NO_LIMIT = Work()
 
 @dataclass(frozen=True, slots=True)
 class PyramidSettings:
-    """How a pyramid is stored: square tiles of ``tile`` pixels, as JPEG of ``quality`` 1 to 89, or lossless if None."""
+    """How a pyramid is stored: square tiles of ``tile`` pixels, as JPEG of ``quality`` 1 to 89, or lossless if None.
+
+    ``threads`` is how many may work on it at once.
+    """
 
     tile: int
     quality: int | None
+    threads: int = 1
 
 
 class Engine(Protocol):

@@ -23,6 +23,9 @@ def save(image: Any, path: Path, settings: PyramidSettings) -> None:
         if jpeg
         else {"compression": "deflate", "predictor": "horizontal"}
     )
+    if settings.threads > 1:
+        image = image.copy()
+        image.set_type(pyvips.GValue.gint_type, "concurrency", settings.threads)
     try:
         image.tiffsave(
             str(path),

@@ -73,7 +73,10 @@ class ImageSeeder:
         outcome.notes = [_excessive(factor, tree) for factor in tree.excessive]
         shelf = Shelf(service.derivatives, known, FORMATS[format].media_type, self._settings.refresh, tally)
         if any(map(shelf.lacks, tree.pictures())):
-            with opened_for_tiles(service, known, format, tree.tile, self._encode, self._folder, self._stop) as opened:
+            opening = opened_for_tiles(
+                service, known, format, tree.tile, self._encode, self._folder, self._threads, self._stop
+            )
+            with opening as opened:
                 in_threads(Maker(service.renderer, tree, opened, shelf, self._stop).pieces(), self._threads)
         else:
             for _ in tree.pictures():

@@ -26,13 +26,14 @@ def opened_for_tiles(
     tile: int,
     encode: EncodeOptions,
     folder: str | Path | None,
+    threads: int,
     stop: Stop,
 ) -> Iterator[Opened]:
     """Open an image so that each of its tiles is cheap to cut.
 
-    A pyramid that is there is used as the server would use it. A temporary one, in ``folder``, holds JPEG tiles of the
-    quality that the server would store them in, or lossless ones where that matters. Raises an `ImageError`, a
-    `SourceError`, `Stopped`, or `CacheError` if there is no room for it.
+    A pyramid that is there is used as the server would use it. A temporary one, in ``folder``, is built by ``threads``
+    threads; it holds JPEG tiles of the quality that the server would store them in, or lossless ones where that matters.
+    Raises an `ImageError`, a `SourceError`, `Stopped`, or `CacheError` if there is no room for it.
     """
     info = known.info
     ready = service.pyramids.find(known, service.originals.open) if format in LOSSY else None
@@ -46,7 +47,7 @@ def opened_for_tiles(
     quality = _stored_quality(service, known, format, tile, encode)
     with temporary_file(folder) as path:
         with stop.long_work() as work, service.originals.open(known) as blob:
-            service.renderer.build(blob, info, path, PyramidSettings(tile, quality), work)
+            service.renderer.build(blob, info, path, PyramidSettings(tile, quality, threads), work)
         with FileBlob(path) as pyramid:
             index = read_index(pyramid) if quality is not None else None
             yield Opened(pyramid, service.renderer.probe(pyramid, "tif"), index)

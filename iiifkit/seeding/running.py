@@ -98,7 +98,7 @@ class Alone:
         with long_lived():
             from .image import ImageSeeder
 
-            assembly = assembled(config, threads)
+            assembly = assembled(config)
             self._service = assembly.service
             self._seeder = ImageSeeder(assembly, settings, threads, self._stop)
         self._before = 0

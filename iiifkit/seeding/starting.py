@@ -1,7 +1,6 @@
 """From a config to a service that seeds."""
 
 import gc
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -25,15 +24,14 @@ def long_lived() -> Iterator[None]:
         gc.enable()
 
 
-def assembled(config: str | None, threads: int) -> "Assembly":
-    """Return a service whose builds use ``threads`` threads each.
+def assembled(config: str | None) -> "Assembly":
+    """Return a service that keeps what it seeds.
 
     Raises a `SetupError`, also if the config keeps derivatives nowhere.
     """
     from ..assembly import assemble
     from ..config import read_config
 
-    os.environ.setdefault("VIPS_CONCURRENCY", str(threads))  # the engine sets 1 if nobody did
     assembly = assemble(read_config(config))
     name = assembly.config.derivatives_cache.entry.name
     if name in FORGETFUL:

@@ -34,7 +34,7 @@ def main() -> None:
         with long_lived():
             from .image import ImageSeeder
 
-            assembly = assembled(orders.config, orders.threads)
+            assembly = assembled(orders.config)
             seeder = ImageSeeder(assembly, orders.settings, orders.threads, stop)
     except IIIFKitError as error:
         send(output, Refused(str(error), isinstance(error, SetupError)))
