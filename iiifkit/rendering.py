@@ -1,7 +1,8 @@
 """Making a picture: the engine that can read it, the quality that was asked for, the engine that can write it."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,9 +31,13 @@ class Renderer:
         return self._reader(format).probe(blob, format)
 
     def check(self, quality: str) -> None:
-        """Let the quality's plugin refuse parameters it cannot serve, before any work. Raises `BadRequest`."""
+        """Let the quality's plugin refuse parameters it cannot serve, before any work.
+
+        Raises `BadRequest` or `PluginFailed`.
+        """
         if plugin := self._plugin(quality):
-            plugin.check(quality)
+            with _blamed(quality):
+                plugin.check(quality)
 
     def render(self, blob: Blob, info: ImageInfo, plan: Plan, work: Work = NO_LIMIT) -> bytes:
         """Return the encoded picture. The Blob must stay open until then.
@@ -102,16 +107,21 @@ class Renderer:
         return self._qualities[name.lower()] if name else None
 
     def _apply(self, plugin: Quality, raster: Raster, plan: Plan, work: Work) -> Raster | Animation:
-        try:
+        with _blamed(plan.quality):
             result = plugin.apply(raster, QualityRequest(plan.quality, plan.format, work))
-        except IIIFKitError:
-            raise
-        except Exception as error:
-            log.exception("the quality %s failed", plan.quality)
-            raise PluginFailed(
-                f"The plugin of the quality {plan.quality!r} failed; the server's log has more."
-            ) from error
         if not isinstance(result, Raster | Animation):
             log.error("the quality %s returned a %s, not a Raster", plan.quality, type(result).__name__)
             raise PluginFailed(f"The plugin of the quality {plan.quality!r} did not return a picture.")
         return result
+
+
+@contextmanager
+def _blamed(quality: str) -> Iterator[None]:
+    """Turn whatever a quality's plugin raises into `PluginFailed`, with the traceback in the log."""
+    try:
+        yield
+    except IIIFKitError:
+        raise
+    except (Exception, SystemExit) as error:
+        log.exception("the quality %s failed", quality)
+        raise PluginFailed(f"The plugin of the quality {quality!r} failed; the server's log has more.") from error

@@ -81,7 +81,7 @@ class Gate:
 
     async def _kept(self, ready: Ready) -> Reply | None:
         """Ask the disk cache, without watching the client: that would take longer than the look itself."""
-        with suppress(TimeoutError, IIIFKitError):
+        with suppress(Exception):  # the longer way meets it again, and answers for it
             async with asyncio.timeout(LOOK_SECONDS):
                 return await self._pictures.kept(ready)
         return None
@@ -99,7 +99,7 @@ class Gate:
             return self._failed(late, request, target)
         except IIIFKitError as error:
             return self._failed(error, request, target)
-        except Exception:
+        except (Exception, SystemExit):  # a plugin must not end the server
             log.exception("%s %s failed", escaped(request.method), escaped(request.path))
             return text(500, "The server failed; its log says why.", how="error")
 

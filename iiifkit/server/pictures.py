@@ -108,7 +108,7 @@ class Pictures:
             if body is not None:
                 return self._reply(ready, body, "slice")
             return None if self._service.derivatives.instant else ready
-        except Exception:
+        except (Exception, SystemExit):
             # Also a plugin's mistake: the longer way meets it again, and answers for it.
             return None
 
