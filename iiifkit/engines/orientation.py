@@ -86,7 +86,7 @@ def in_stored_pixels(info: ImageInfo, plan: Plan) -> StoredPlan:
     """Return the plan for the stored pixels: orientation, mirroring and quarter turns become one move."""
     stand_up = upright(info.orientation)
     lie_down = stand_up.inverse
-    quarters, rest = divmod(plan.degrees, 90)
+    quarters, rest = divmod(plan.degrees, 90) if plan.degrees else (0, 0)
     return StoredPlan(
         *lie_down.size(info.width, info.height),
         lie_down.box(plan.region, info.width, info.height),

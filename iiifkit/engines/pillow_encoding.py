@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from ..encoding import EncodeOptions
 from ..errors import UnsupportedImage
 from ..raster import Animation
-from . import pillow_pixels
+from . import pillow_abilities, pillow_pixels
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -58,10 +58,8 @@ def save_animation(animation: Animation, format: str, options: EncodeOptions) ->
 
 
 def _written(image: "Image", format: str, arguments: dict[str, Any]) -> bytes:
-    from PIL import features
-
     name, library = WRITERS.get(format, ("", None))
-    if not name or (library and not features.check(library)):
+    if not name or (library and not pillow_abilities.has(library)):
         raise UnsupportedImage(f"Pillow cannot write the format {format} here.")
     target = io.BytesIO()
     image.save(target, name, **arguments)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ..image_api.image import ImageInfo, Level
 from ..image_api.plan import Box
@@ -74,11 +75,12 @@ def _span(start: int, length: int, full: int, wanted: int, factor: int, stored: 
     return first, last - first
 
 
-def stored_levels(info: ImageInfo) -> list[Copy]:
+@lru_cache(maxsize=256)
+def stored_levels(info: ImageInfo) -> tuple[Copy, ...]:
     """Return the levels that are whole-number copies: both sides the floor or ceiling of ``side / factor``."""
     lie_down = upright(info.orientation).inverse
-    return [
+    return tuple(
         Copy(factor, *lie_down.size(level.width, level.height), level)
         for level in info.levels
         if (factor := scale_factor((info.width, info.height), (level.width, level.height)))
-    ]
+    )
