@@ -26,7 +26,10 @@ def banner(assembly: Assembly, port: int, example: bool) -> Iterator[str]:
     caches = (("images", config.images_cache), ("derivatives", config.derivatives_cache))
     yield "  caches    " + "; ".join(f"{role}: {_cache(choice, server.workers)}" for role, choice in caches)
     yield f"  opens     {', '.join(config.formats.read)}; skips all other files, and hidden ones"
-    address = config.api.base_url or f"{'https' if server.tls_cert else 'http'}://{_host(server.host)}:{port}"
+    address = f"{'https' if server.tls_cert else 'http'}://{_host(server.host)}:{port}"
+    if config.api.base_url:
+        yield f"  listens on {address}"
+        address = config.api.base_url
     if example or offers_gallery(server):
         yield f"  open      {address}/{'example/' if example else ''}"
     yield f"  try       {address}/iiif/3/{_identifier(service.originals.source, example)}/info.json"
