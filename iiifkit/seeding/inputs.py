@@ -1,6 +1,5 @@
 """Which images to seed: arguments, lines of standard input, and CSV files."""
 
-import csv
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -64,6 +63,8 @@ def _lines(file: TextIO) -> Iterator[tuple[int, str]]:
 
 
 def _rows(file: TextIO, name: str) -> Iterable[Job]:
+    import csv
+
     reader = csv.reader(text for _, text in _lines(file))
     try:
         header = [title.strip() for title in next(reader, [])]

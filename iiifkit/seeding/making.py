@@ -49,7 +49,7 @@ class Maker:
             body = self._opened.slice(plan)
             if body is None:
                 copy = next((copy for copy in reversed(copies) if copy.serves(plan)), copies[0])
-                body = self._renderer.render(copy.blob, copy.info, copy.plan(plan), self._stop.work)
+                body = self._renderer.render(copy.blob, copy.info, trimmed(copy.plan(plan), copy.info), self._stop.work)
             if plan.format == "jpg" and plan.quality in SCALABLE:
                 copies.append(Copy.of(self._renderer, body))
             self._shelf.put(picture, body)
@@ -67,7 +67,8 @@ class Maker:
         if not rest:
             return
         opened, first = self._opened, rest[0]
-        part = self._renderer.pixels(opened.blob, opened.info, band.part(first, rest[-1]), self._stop.work)
+        plan = trimmed(band.part(first, rest[-1]), opened.info)
+        part = self._renderer.pixels(opened.blob, opened.info, plan, self._stop.work)
         for number in rest:
             self._stop.check()
             picture = band.tiles[number]
@@ -95,6 +96,23 @@ class Copy:
     def plan(self, plan: Plan) -> Plan:
         """Return the plan that makes the same picture from this copy."""
         return replace(plan, region=Box(0, 0, self.info.width, self.info.height))
+
+
+def trimmed(plan: Plan, info: ImageInfo) -> Plan:
+    """Return the plan without what is less than half a pixel of its result at the right and lower edge of the image.
+
+    Stored levels lack that where their sides were rounded down, so that a finer one with four times the pixels would
+    have to be read.
+    """
+    region = plan.region
+    width = _trimmed(region.x, region.width, info.width, plan.width)
+    height = _trimmed(region.y, region.height, info.height, plan.height)
+    return replace(plan, region=Box(region.x, region.y, width, height))
+
+
+def _trimmed(start: int, length: int, full: int, wanted: int) -> int:
+    step = max(1, round(length / wanted) // 2)
+    return length - full % step if start + length == full and length >= 2 * step else length
 
 
 def cut(band: Raster, number: int, width: int, height: int, across: bool) -> Raster:

@@ -32,7 +32,7 @@ def opened_for_tiles(
     """Open an image so that each of its tiles is cheap to cut.
 
     A pyramid that is there is used as the server would use it. A temporary one, in ``folder``, is built by ``threads``
-    threads; it holds JPEG tiles of the quality that the server would store them in, or lossless ones where that matters.
+    threads; its tiles are JPEG of the quality that the server would store them in, or lossless where that matters.
     Raises an `ImageError`, a `SourceError`, `Stopped`, or `CacheError` if there is no room for it.
     """
     info = known.info
