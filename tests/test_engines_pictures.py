@@ -12,6 +12,7 @@ from PIL import Image
 from iiifkit.blob import BytesBlob
 from iiifkit.contracts import Engine
 from iiifkit.encoding import AvifOptions, EncodeOptions, Jp2Options, JpegOptions, PngOptions, TifOptions, WebpOptions
+from iiifkit.engines import pillow_pixels
 from iiifkit.engines.pillow import PillowEngine
 from iiifkit.engines.vips import VipsEngine
 from iiifkit.image_api.image import ImageInfo
@@ -151,7 +152,15 @@ def test_cmyk_without_a_profile_looks_like_print(engine: Engine) -> None:
 
 def test_the_engines_agree_on_cmyk() -> None:
     data = saved(Image.fromarray(PHOTOGRAPH).convert("CMYK"), "jpg", quality=95)
-    assert difference(seen(VipsEngine(), data, "jpg"), seen(PillowEngine(), data, "jpg")) < 15
+    for size in ((), (None, 200, 200)):
+        assert difference(seen(VipsEngine(), data, "jpg", *size), seen(PillowEngine(), data, "jpg", *size)) < 1
+
+
+def test_cmyk_looks_like_print_where_libvips_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = saved(Image.fromarray(PHOTOGRAPH).convert("CMYK"), "jpg", quality=95)
+    wanted = seen(VipsEngine(), data, "jpg")
+    monkeypatch.setattr(pillow_pixels, "_press_profile", lambda: None)
+    assert 1 < difference(wanted, seen(PillowEngine(), data, "jpg")) < 15
 
 
 def test_cmyk_with_a_profile_comes_back(engine: Engine) -> None:

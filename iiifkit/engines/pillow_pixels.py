@@ -2,6 +2,7 @@
 
 import io
 import math
+from functools import cache
 from typing import TYPE_CHECKING
 
 from ..icc import is_srgb
@@ -71,9 +72,23 @@ def to_srgb(image: "Image", profile: bytes | None) -> "Image":
     converted = None
     if profile and not is_srgb(profile):
         converted = _managed(image, profile)
-    if converted is None:
-        return inks_to_srgb(image) if image.mode == "CMYK" else image
-    return converted
+    if converted is None and image.mode == "CMYK":
+        press = _press_profile()
+        converted = (_managed(image, press) if press else None) or inks_to_srgb(image)
+    return image if converted is None else converted
+
+
+@cache
+def _press_profile() -> bytes | None:
+    """Return what libvips takes CMYK without a profile for, so that both engines agree; None without libvips."""
+    try:
+        import pyvips
+    except (ImportError, OSError):
+        return None
+    try:
+        return bytes(pyvips.Operation.call("profile_load", "cmyk"))
+    except pyvips.Error:
+        return None
 
 
 def _managed(image: "Image", profile: bytes) -> "Image | None":
