@@ -1,0 +1,75 @@
+"""Images in a bucket, read in parts."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Annotated
+
+from iiifkit import Blob, Buffered, BytesBlob, Environment, ImageNotFound, ImageOverLimit, Location
+from msgspec import Meta
+
+from .bucket import Bucket
+from .keys import image_key, not_found, quoted
+from .objects import ObjectBlob, Part, first_part, listed
+from .options import BucketOptions
+from .refusals import Missing
+
+FIRST = 512 * 1024
+"""Bytes that are asked for when an image is opened; smaller images come whole."""
+
+DEFAULT_MAX_BYTES = 100_000_000_000
+
+
+class SourceOptions(BucketOptions, frozen=True, kw_only=True):
+    """A bucket of images. A version that was seen is trusted for ``revalidate`` seconds."""
+
+    revalidate: Annotated[float, Meta(gt=0, le=86_400)] = 60
+
+
+class S3Source:
+    """The images whose keys are ``prefix`` and the identifier. The version of an image is its ETag."""
+
+    def __init__(self, bucket: Bucket, revalidate: float, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
+        self._bucket = bucket
+        self._max_bytes = max_bytes
+        self.revalidate = revalidate
+        self.location: Location | None = replace(bucket.location, hides=True)
+
+    def version(self, identifier: str) -> str:
+        """Ask for the first byte: unlike HEAD, a refusal then says why. Raises `ImageNotFound` or a `SourceError`."""
+        return self._first(identifier, 1).version
+
+    def open(self, identifier: str) -> Blob:
+        """Ask for the beginning. Raises `ImageNotFound`, a `SourceError`, `Overloaded` or `ImageOverLimit`."""
+        part = self._first(identifier, FIRST)
+        if part.total > self._max_bytes:
+            raise ImageOverLimit(f"The image {quoted(identifier)} has more bytes than this server opens.")
+        if part.total == len(part.data):
+            return BytesBlob(part.data, part.version, part.modified)
+        return Buffered(ObjectBlob(self._bucket, image_key(self._bucket.prefix, identifier), part))
+
+    def identifiers(self) -> Iterator[str]:
+        """Yield the identifiers of all objects below the prefix, as pages of the listing come."""
+        prefix = self._bucket.prefix
+        for key in listed(self._bucket, prefix):
+            identifier = key.removeprefix(prefix)
+            try:
+                image_key(prefix, identifier)
+            except ImageNotFound:
+                continue
+            yield identifier
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._bucket.close()
+
+    def _first(self, identifier: str, length: int) -> Part:
+        try:
+            return first_part(self._bucket, image_key(self._bucket.prefix, identifier), length)
+        except Missing as error:
+            raise not_found(identifier) from error
+
+
+def build(options: SourceOptions, environment: Environment) -> S3Source:
+    """Return the source of a bucket. Raises `ConfigError` if options or credentials are not possible."""
+    bucket = Bucket(options, "images.source")
+    return S3Source(bucket, options.revalidate, environment.max_source_bytes or DEFAULT_MAX_BYTES)
