@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -215,7 +216,7 @@ def test_deleting_a_file_under_load_gives_the_picture_or_404(start: Serve, tmp_p
 def start_as_nobody(tmp_path: Path) -> Iterator[Serve]:
     """Like ``start``, but the server is not root, whom file modes do not hold back."""
     servers: list[Server] = []
-    home = Path("/tmp") / f"iiifkit-test-{os.getpid()}-{time.monotonic_ns()}"
+    home = Path(tempfile.gettempdir()) / f"iiifkit-test-{os.getpid()}-{time.monotonic_ns()}"
 
     def running(folder: Path, config: "dict[str, object] | None" = None) -> Server:
         for place in (home, folder):
@@ -250,7 +251,7 @@ class AsNobody(Server):
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
     """A folder that every user can reach; pytest's own is for its user alone."""
-    folder = Path("/tmp") / f"iiifkit-pictures-{os.getpid()}-{time.monotonic_ns()}"
+    folder = Path(tempfile.gettempdir()) / f"iiifkit-pictures-{os.getpid()}-{time.monotonic_ns()}"
     folder.mkdir()
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
