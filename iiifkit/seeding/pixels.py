@@ -17,6 +17,9 @@ from .stopping import Stop
 MOST_SUBSAMPLED = 89
 """The highest JPEG quality at which libvips stores tiles in a pyramid with half the color resolution."""
 
+STORED_TILE = 256
+"""The tiles of a temporary pyramid, in pixels, where those that are asked for cannot be stored."""
+
 
 @contextmanager
 def opened_for_tiles(
@@ -47,7 +50,8 @@ def opened_for_tiles(
     quality = _stored_quality(service, known, format, tile, encode)
     with temporary_file(folder) as path:
         with stop.long_work() as work, service.originals.open(known) as blob:
-            service.renderer.build(blob, info, path, PyramidSettings(tile, quality, threads), work)
+            stored = tile if tile % 16 == 0 else STORED_TILE
+            service.renderer.build(blob, info, path, PyramidSettings(stored, quality, threads), work)
         with FileBlob(path) as pyramid:
             index = read_index(pyramid) if quality is not None else None
             yield Opened(pyramid, service.renderer.probe(pyramid, "tif"), index)
@@ -56,13 +60,13 @@ def opened_for_tiles(
 def _stored_quality(service: Service, known: Known, format: str, tile: int, encode: EncodeOptions) -> int | None:
     """Return the JPEG quality of a temporary pyramid; None if its tiles would not be what the server would make."""
     info, preparing = known.info, service.pyramids.preparing
-    if info.alpha or info.bits > 8 or format not in LOSSY or tile % 16:
+    if info.alpha or info.bits > 8 or format not in LOSSY:
         return None
     if preparing.enabled and info.pixels >= preparing.min_pixels:
         return preparing.quality
     quality = encode.jpg.quality
     plain = encode.jpg == JpegOptions(quality=quality) and quality <= MOST_SUBSAMPLED
-    return quality if plain and format == "jpg" else None
+    return quality if plain and format == "jpg" and tile % 16 == 0 else None
 
 
 @contextmanager
