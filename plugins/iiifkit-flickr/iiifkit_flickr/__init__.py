@@ -1,0 +1,1 @@
+"""iiifkit-flickr: photos of Flickr for the IIIF image server iiifkit."""
