@@ -35,23 +35,23 @@ class Maker:
             yield partial(self._make_band, band)
 
     def _make_wholes(self) -> None:
-        """Make the whole picture in every size, each of the smallest copy that is at least twice as large."""
+        """Make the whole picture in every size; those at most half as large as the largest are made of that."""
         missing = []
         for picture in self._tree.wholes():
             if self._shelf.lacks(picture):
                 missing.append(picture)
             else:
                 self._shelf.skip()
-        copies = [Copy(self._opened.blob, self._opened.info)]
+        full, small = Copy(self._opened.blob, self._opened.info), None
         for picture in missing:
             self._stop.check()
             plan = picture.plan
             body = self._opened.slice(plan)
             if body is None:
-                copy = next((copy for copy in reversed(copies) if copy.serves(plan)), copies[0])
+                copy = small if small and small.serves(plan) else full
                 body = self._renderer.render(copy.blob, copy.info, trimmed(copy.plan(plan), copy.info), self._stop.work)
-            if plan.format == "jpg" and plan.quality in SCALABLE:
-                copies.append(Copy.of(self._renderer, body))
+            if small is None and plan.format == "jpg" and plan.quality in SCALABLE:
+                small = Copy.of(self._renderer, body)
             self._shelf.put(picture, body)
 
     def _make_band(self, band: Band) -> None:

@@ -25,7 +25,7 @@ class Progress:
     def show(self, images: int, units: int) -> None:
         """Note how many images are done and how many units there are."""
         now = time.monotonic()
-        if now < self._next:
+        if now < self._next or not units:
             return
         text = self._text(images, units, now)
         if not sys.stderr.isatty():
