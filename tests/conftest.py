@@ -1,6 +1,7 @@
 """What tests share: a folder of pictures, and real servers on it, one for each config that is asked for."""
 
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -75,3 +76,12 @@ def start(tmp_path: Path) -> Iterator[Serve]:
 def server(serve: Serve) -> Server:
     """A server with the default config on the shared pictures."""
     return serve()
+
+
+@pytest.fixture(scope="session")
+def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where browser tests keep screenshots: the folder that IIIFKIT_SCREENSHOTS names, or one that goes away."""
+    named = os.environ.get("IIIFKIT_SCREENSHOTS")
+    folder = Path(named) if named else tmp_path_factory.mktemp("screenshots")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

@@ -139,7 +139,7 @@ class Server:
     def _address(self) -> tuple[str, int]:
         end = time.monotonic() + STARTING
         while time.monotonic() < end:
-            if found := re.search(r"try +(https?)://[^/]*:(\d+)/", self.log):
+            if found := re.search(r"(?:listens on|try) +(https?)://[^/]*:(\d+)", self.log):
                 return found[1], int(found[2])
             assert self.alive, f"the server ended with {self.process.returncode}:\n{self.log}"
             time.sleep(0.01)

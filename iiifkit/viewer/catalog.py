@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import islice
 
 MOST = 200_000
 """Images that are listed; a source with more is shown in part."""
@@ -15,6 +14,7 @@ DEEPEST = 64
 """Folders below one another; what lies deeper is listed in the last of them."""
 
 BATCH = 200
+"""Images that are added in one go."""
 
 
 @dataclass(slots=True)
@@ -67,19 +67,26 @@ class Catalog:
         self, identifiers: Callable[[], Iterable[str]], stopped: Callable[[], bool] = lambda: False, most: int = MOST
     ) -> None:
         """List images until there are no more, or ``most`` are there. What the source raises becomes ``failure``."""
+        batch: list[str] = []
         try:
-            iterator = iter(identifiers())
-            while not stopped() and (batch := list(islice(iterator, BATCH))):
-                with self._lock:
-                    for identifier in batch:
-                        self.cut = self.cut or len(self._all) >= most
-                        if not self.cut and _is_listable(identifier):
-                            self._add(identifier)
-                if self.cut:
-                    break
+            for identifier in identifiers():
+                batch.append(identifier)
+                if len(batch) == BATCH:
+                    self._take(batch, most)
+                    batch.clear()
+                    if self.cut or stopped():
+                        break
         except Exception as error:
             self.failure = error
+        self._take(batch, most)
         self.complete = True
+
+    def _take(self, batch: list[str], most: int) -> None:
+        with self._lock:
+            for identifier in batch:
+                self.cut = self.cut or len(self._all) >= most
+                if not self.cut and _is_listable(identifier):
+                    self._add(identifier)
 
     def _add(self, identifier: str) -> None:
         self._all.append(identifier)

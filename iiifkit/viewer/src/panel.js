@@ -62,13 +62,12 @@ export class Panel {
 
     async copy(version) {
         const field = find(`address-${version}`);
-        field.select();
+        this.update();
         try {
-            // Without https the clipboard is closed to scripts, but not to the old command.
-            if (navigator.clipboard) await navigator.clipboard.writeText(field.value);
-            else if (!document.execCommand("copy")) throw new Error();
+            await toClipboard(field);
             say(`The address for version ${version === 2 ? "2.1" : "3.0"} is copied.`);
         } catch {
+            field.select();
             say("The browser does not let this page copy; the address is selected.");
         }
     }
@@ -88,6 +87,13 @@ export class Panel {
             say(`The picture was not saved. ${error.message}`);
         }
     }
+}
+
+// Without https the clipboard is closed to scripts, but not to the old command, which copies what is selected.
+async function toClipboard(field) {
+    if (navigator.clipboard) return navigator.clipboard.writeText(field.value);
+    field.select();
+    if (!document.execCommand("copy")) throw new Error("not allowed");
 }
 
 // Tell everyone, also those who do not see the screen.

@@ -18,15 +18,18 @@ async function start() {
     const box = new Box(viewer, image.info, () => panel.update());
     const panel = new Panel(image, () => shown(viewer, image.info, box), reload);
 
-    // Other tiles of the same picture, without moving it.
+    // Other tiles of the same picture, over the old ones until all have come.
+    let latest = null;
     function reload() {
-        const old = viewer.world.getItemAt(0);
-        viewer.addTiledImage({
-            tileSource: source(),
-            success: ({ item }) => {
-                item.addOnceHandler("fully-loaded-change", () => old && viewer.world.removeItem(old));
-            },
-        });
+        const { world } = viewer;
+        const wanted = (latest = source());
+        const success = ({ item }) => {
+            item.whenFullyLoaded(() => {
+                if (wanted !== latest) return;
+                for (const old of items(world)) if (old !== item) world.removeItem(old);
+            });
+        };
+        viewer.addTiledImage({ tileSource: wanted, success });
     }
 
     function source() {
@@ -48,8 +51,8 @@ async function start() {
         });
     });
     // Who sees the whole picture goes on seeing it when the window, or the panel, changes.
-    viewer.addHandler("after-resize", () => {
-        if (whole) viewport.goHome(true);
+    viewer.addHandler("resize", () => {
+        if (whole) requestAnimationFrame(() => viewport.goHome(true));
     });
     viewer.addHandler("open", () => panel.update());
     viewer.addHandler("open-failed", ({ message }) => fail(new Error(message)));
@@ -81,6 +84,10 @@ function openViewer() {
         silenceMultiImageWarnings: true,
         gestureSettingsTouch: { pinchRotate: false },
     });
+}
+
+function items(world) {
+    return Array.from({ length: world.getItemCount() }, (_, index) => world.getItemAt(index));
 }
 
 // What is on the screen: the drawn box, or else all of the picture that can be seen.
