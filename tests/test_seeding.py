@@ -27,11 +27,11 @@ def project(tmp_path: Path) -> Project:
 
 
 def difference(first: bytes, second: bytes) -> float:
-    """The mean difference of pixels, 0 to 255; of tiny pictures that of their mean colors."""
+    """The mean difference of pixels, 0 to 255; of small pictures, where JPEG is coarse, that of their mean colors."""
     one, other = (np.asarray(Image.open(io.BytesIO(data)).convert("RGB"), int) for data in (first, second))
     if one.shape != other.shape:
         return 255.0
-    if max(one.shape) <= 64:
+    if max(one.shape) < 200:
         one, other = one.mean(axis=(0, 1)), other.mean(axis=(0, 1))
     return float(np.abs(one - other).mean())
 
