@@ -39,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"Python 3.11 or newer is needed; this is {sys.version.split()[0]}.")
         return 1
     os.chdir(CHECKOUT)
+    os.environ.setdefault("IIIFKIT_SCREENSHOTS", str(CHECKOUT / "build" / "screenshots"))
     plugins = sorted(path.parent for path in CHECKOUT.glob("plugins/*/pyproject.toml"))
     try:
         install_debian_packages(fast)

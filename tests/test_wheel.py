@@ -120,6 +120,14 @@ def test_the_example_is_served(server: str) -> None:
         assert tile.size == (256, 256)
 
 
+def test_the_pages_are_there(server: str) -> None:
+    base = server.partition("/iiif/")[0]
+    assert b"static/example.js?v=" in read(f"{base}/example/")
+    assert b"static/gallery.css?v=" in read(f"{base}/")
+    assert b"OpenSeadragon" in read(f"{base}/iiifkit/static/viewer.js")
+    assert b"openseadragon 6" in read(f"{base}/iiifkit/static/licenses.txt")
+
+
 def test_the_strangers_quality_answers(server: str) -> None:
     with Image.open(BytesIO(read(f"{server}/full/300,200/0/sepia.png"))) as picture:
         red, green, blue = np.asarray(picture.convert("RGB"), float).reshape(-1, 3).mean(0)

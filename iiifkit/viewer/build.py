@@ -22,8 +22,9 @@ def build(folder: Path = FOLDER) -> None:
     npm = shutil.which("npm")
     if npm is None:
         raise BuildFailed(NO_NPM)
-    # Nothing that is installed has to run scripts of its own.
+    # Nothing that is installed has to run scripts of its own; without a network it is soon over.
     install = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error"]
+    install += ["--prefer-offline", "--fetch-retries=1", "--fetch-retry-mintimeout=1000"]
     for arguments in (install, ["run", "--silent", "build"]):
         done = subprocess.run([npm, *arguments], cwd=folder, stdin=subprocess.DEVNULL, check=False, stdout=sys.stderr)
         if done.returncode:
