@@ -90,8 +90,8 @@ class Renderer:
         return self._reader(info.format).estimate(info, plan) + extra
 
     def estimate_build(self, info: ImageInfo) -> int:
-        """Return about how many bytes of memory building a pyramid will need at once: what decoding needs."""
-        return self.estimate(info, replace(whole(info.width, info.height), width=1, height=1))
+        """Return about how many bytes building a pyramid will need at once: as many as storing the whole as a JPEG."""
+        return self.estimate(info, replace(whole(info.width, info.height), format="jpg"))
 
     def _reader(self, format: str) -> Engine:
         for engine in self._engines:

@@ -83,8 +83,8 @@ TRUNCATE = """
     outcomes = set()
     for path in map(Path, sys.argv[1:]):
         data = path.read_bytes()
-        for bytes_at_once in (vips_files._WHOLE, 0):
-            vips_files._WHOLE = bytes_at_once
+        for bytes_at_once in (vips_files.MOST_OF_A_FILE, 0):
+            vips_files.MOST_OF_A_FILE = bytes_at_once
             path.write_bytes(data)
             with FileBlob(path) as blob:
                 info = engine.probe(blob, path.suffix[1:])
@@ -204,7 +204,7 @@ def test_large_files_are_streamed(format: str, monkeypatch: pytest.MonkeyPatch) 
     engine = VipsEngine()
     blob = BytesBlob(pictures.encoded(PHOTOGRAPH, format), "1")
     whole_file = rendered(engine, blob, format)
-    monkeypatch.setattr(vips_files, "_WHOLE", 0)
+    monkeypatch.setattr(vips_files, "MOST_OF_A_FILE", 0)
     assert np.array_equal(rendered(engine, blob, format), whole_file)
 
 
@@ -213,7 +213,7 @@ def test_large_turned_pictures_wait_in_the_temporary_folder(tmp_path: Path, monk
     blob = BytesBlob(pictures.oriented(PHOTOGRAPH, 6), "1")
     info = engine.probe(blob, "jpg")
     in_memory = np.asarray(engine.transform(blob, info, whole(info)).raster())
-    monkeypatch.setattr(vips_pixels, "_IN_MEMORY", 0)
+    monkeypatch.setattr(vips_pixels, "IN_MEMORY", 0)
     assert np.array_equal(np.asarray(engine.transform(blob, info, whole(info)).raster()), in_memory)
     assert list(tmp_path.iterdir()) == []
 

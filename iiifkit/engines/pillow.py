@@ -15,8 +15,7 @@ from ..image_api.formats import FORMATS
 from ..image_api.image import ImageInfo
 from ..image_api.plan import Box, Plan
 from ..raster import Animation, Raster
-from . import jp2_header, pillow_abilities, pillow_encoding, pillow_pixels
-from .canvas import turned_size
+from . import jp2_header, pillow_abilities, pillow_encoding, pillow_memory, pillow_pixels
 from .joining import joined
 from .orientation import StoredPlan, in_stored_pixels, upright
 from .pillow_files import NEEDS, BlobFile, check, open_image, told
@@ -130,9 +129,7 @@ class PillowEngine:
         shrinks = _JPEG_SHRINKS if info.format == "jpg" else ()
         copies = [Copy(by, -(-stored.full_width // by), -(-stored.full_height // by)) for by in shrinks]
         choice = choose(stored, [*copies, *(stored_levels(info) if info.format == "tif" else ())])
-        width, height = turned_size(stored.width, stored.height, stored.degrees)
-        decoded = choice.copy.width * choice.copy.height + choice.region.width * choice.region.height
-        return 4_000_000 + 4 * decoded + 12 * max(width * height, stored.width * stored.height)
+        return pillow_memory.estimate(info, plan, stored, choice)
 
 
 @contextmanager

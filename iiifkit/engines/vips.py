@@ -14,8 +14,7 @@ from ..errors import BrokenImage, SetupError
 from ..image_api.image import ImageInfo
 from ..image_api.plan import Plan
 from ..raster import Animation, Raster
-from . import vips_encoding, vips_pixels, vips_pyramid
-from .canvas import turned_size
+from . import vips_encoding, vips_memory, vips_pixels, vips_pyramid
 from .joining import joined
 from .orientation import StoredPlan, in_stored_pixels, upright
 from .pillow import PillowEngine, PillowPicture
@@ -90,7 +89,7 @@ class VipsEngine:
         Raises `BrokenImage` or `Stopped`.
         """
         stored = in_stored_pixels(info, plan)
-        choice = choose(stored, _jpeg_copies(stored) if info.format == "jpg" else stored_levels(info))
+        choice = _choice(info, stored)
         tiles = joined(blob, choice, plan.quality in ("gray", "bitonal"), work)
         if tiles is not None and tiles.size == (plan.width, plan.height) and plan.upright and plan.quality != "bitonal":
             return PillowPicture(tiles)
@@ -145,23 +144,11 @@ class VipsEngine:
     def estimate(self, info: ImageInfo, plan: Plan) -> int:
         """Return about how many bytes `transform` and `encode` need: what is decoded at once, and the result."""
         stored = in_stored_pixels(info, plan)
-        sample = 2 if info.bits > 8 else 1
-        bands = (3 if info.color else 1) + info.alpha
-        width, height = turned_size(stored.width, stored.height, stored.degrees)
-        result = 3 * max(width * height, stored.width * stored.height) * (bands + 1)
-        if info.format == "tif" and info.tile:
-            return result + _FIXED + 4 * info.tile[0] * info.tile[1] * bands * sample
-        if info.progressive or info.format in ("webp", "avif", "gif", "jp2"):
-            return result + _FIXED + int(_WHOLE.get(info.format, 3) * info.pixels * bands * sample)
-        return result + _FIXED + _ROWS * stored.full_width * bands * sample
+        return vips_memory.estimate(info, plan, stored, _choice(info, stored))
 
 
-_FIXED = 4_000_000
-_ROWS = 64
-"""Rows of a picture that stream through at a time, in decoder, scaler and encoder together."""
-
-_WHOLE = {"jpg": 1.5, "png": 1.2, "webp": 2.8, "avif": 5.0, "gif": 2.5}
-"""Bytes for each sample of formats that are decoded whole, measured."""
+def _choice(info: ImageInfo, stored: StoredPlan) -> Choice:
+    return choose(stored, _jpeg_copies(stored) if info.format == "jpg" else stored_levels(info))
 
 
 def _jpeg_copies(stored: StoredPlan) -> list[Copy]:

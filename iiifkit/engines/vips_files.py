@@ -8,6 +8,7 @@ from typing import Any
 from ..blob import Blob, Buffered, file_version
 from ..contracts import Work
 from ..errors import BrokenImage, IIIFKitError, Stopped, UnsupportedImage
+from .vips_memory import MOST_OF_A_FILE
 
 LOADERS = {
     "jpg": "jpegload",
@@ -18,9 +19,6 @@ LOADERS = {
     "avif": "heifload",
     "jp2": "jp2kload",
 }
-
-_WHOLE = 64 * 1024 * 1024
-"""Files up to this size are handed over as bytes, where nearly all of them are needed anyway."""
 
 _FAIL_ON = {"tif": "error"}
 """What is an error besides a file that ends early; libvips does not count short strips as such."""
@@ -62,13 +60,14 @@ class Reads:
 class Trouble:
     """What went wrong outside of libvips while it worked: the first error of a read, or a wish to stop.
 
-    It also keeps the source alive: libvips calls back into it, and does not hold it.
+    It also keeps the source and its bytes alive: libvips calls back into it, and does not hold them.
     """
 
     def __init__(self, work: Work) -> None:
         self.work = work
         self._reads: Reads | None = None
         self._source: Any = None
+        self._data = b""
         self._file: Blob | None = None
         self._killed = False
 
@@ -76,6 +75,14 @@ class Trouble:
     def error(self) -> Exception | None:
         """What the first failed read raised."""
         return self._reads.error if self._reads else None
+
+    def memory_source(self, data: bytes) -> Any:
+        """Return a source of bytes, which are not copied."""
+        import pyvips
+
+        self._data = data
+        self._source = pyvips.Source.new_from_memory(data)
+        return self._source
 
     def custom_source(self, blob: Blob) -> Any:
         """Return a source that asks the Blob for every read."""
@@ -142,24 +149,24 @@ def open_whole(blob: Blob, format: str, trouble: Trouble, **options: Any) -> Any
     kills the process.
     Raises `UnsupportedImage`, `BrokenImage`, `Stopped`, or what reading the Blob raises.
     """
-    if blob.size > _WHOLE:
+    if blob.size > MOST_OF_A_FILE:
         return open_part(blob, format, trouble, **options)
-    return _load(format, "_buffer", blob.read_all(), trouble, **options)
+    return _load(format, trouble.memory_source(blob.read_all()), trouble, **options)
 
 
 def open_part(blob: Blob, format: str, trouble: Trouble, **options: Any) -> Any:
     """Open an image of which few bytes are needed: its header, or some tiles. See `open_whole`."""
     source = trouble.descriptor_source(blob) if format == "tif" else None
-    return _load(format, "_source", source or trouble.custom_source(blob), trouble, **options)
+    return _load(format, source or trouble.custom_source(blob), trouble, **options)
 
 
-def _load(format: str, kind: str, data: Any, trouble: Trouble, **options: Any) -> Any:
+def _load(format: str, source: Any, trouble: Trouble, **options: Any) -> Any:
     import pyvips
 
     if not pyvips.type_find("VipsOperation", LOADERS.get(format, "none")):
         raise UnsupportedImage(f"libvips cannot read the format {format} here.")
     with trouble.told():
         fail_on = _FAIL_ON.get(format, "truncated")
-        image = pyvips.Operation.call(LOADERS[format] + kind, data, fail_on=fail_on, **options)
+        image = pyvips.Operation.call(f"{LOADERS[format]}_source", source, fail_on=fail_on, **options)
     trouble.stop_with(image)
     return image

@@ -12,7 +12,7 @@ LUMA = (0.299, 0.587, 0.114)
 
 _MANAGED = ("b-w", "grey16", "srgb", "rgb16", "cmyk")
 
-_IN_MEMORY = 128 * 1024 * 1024
+IN_MEMORY = 128 * 1024 * 1024
 """Pictures that need more bytes than this, and whose rows are not made in order, wait in a temporary file."""
 
 
@@ -158,7 +158,7 @@ def computed(image: Any) -> Any:
     """Compute the picture now, in memory or, if it is large, in a temporary file that vanishes with it."""
     import pyvips
 
-    if image.width * image.height * image.bands <= _IN_MEMORY:
+    if image.width * image.height * image.bands <= IN_MEMORY:
         return image.copy_memory()
     waiting = pyvips.Image.new_temp_file("%s.v")
     image.write(waiting)

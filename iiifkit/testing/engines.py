@@ -141,9 +141,14 @@ class EngineContract(ABC):
         assert engine.fingerprint == self.make_engine().fingerprint
 
     def test_estimate_covers_the_result(self, engine: Engine) -> None:
-        """The estimate is a number of bytes, at least those of the result."""
-        info = engine.probe(stored(chart()), "png")
-        assert engine.estimate(info, plan_of(width=2000, height=1000)) >= 2000 * 1000 * 3
+        """The estimate is a number of bytes, at least those of the result, and grows with it."""
+        blob = stored(chart())
+        info = engine.probe(blob, "png")
+        for format in sorted(engine.writes):
+            plan, small = plan_of(width=1200, height=800, format=format), plan_of(width=120, height=80, format=format)
+            data = engine.encode(engine.transform(blob, info, plan), plan)
+            assert engine.estimate(info, plan) >= len(data), format
+            assert engine.estimate(info, plan) > engine.estimate(info, small), format
 
     # Reading
 
