@@ -1,4 +1,4 @@
-"""The command line: serve, transform, tile-seed, dump-config, plugins."""
+"""The command line: serve, transform, tile-seed, optimize, dump-config, plugins."""
 
 import os
 import sys
@@ -129,6 +129,26 @@ def tile_seed(
 
     settings = Settings(version=int(api_version) if api_version else None, **options)
     if not seed(config, jobs(images, mode), settings, processes, report):
+        sys.exit(FAILED)
+
+
+@cli.command()
+@click.argument("sources", metavar="IN...", nargs=-1, required=True)
+@click.argument("target", metavar="OUT")
+@config_option
+@click.option("--tile-size", "tile", type=int, help="Pixels, a multiple of 16.  [default: the config's, else 256]")
+@click.option("--quality", type=int, help="Of the JPEG tiles, 1 to 89.  [default: the config's, else 80]")
+@click.option("--refresh", is_flag=True, help="Write again what is newer than its image.")
+@click.option("--report", type=click.Path(dir_okay=False), help="Write a line of JSON for each image to this file.")
+def optimize(sources: tuple[str, ...], target: str, config: str | None, **options: Any) -> None:
+    """Turn images into tiled TIFF pyramids, from which tiles are cheap to cut: one file an image.
+
+    OUT is a file, or a folder if there are several images, if it exists or ends with a slash. The pyramids are upright
+    and in sRGB; transparent and 16-bit pictures are stored without loss, the others as JPEG tiles.
+    """
+    from .optimizing import optimize
+
+    if not optimize(sources, target, config, **options):
         sys.exit(FAILED)
 
 

@@ -16,7 +16,7 @@ from PIL import Image
 from seeding import Project
 
 from iiifkit.errors import Stopped
-from iiifkit.seeding.progress import Progress
+from iiifkit.runs.progress import Progress
 from iiifkit.seeding.threads import in_threads
 
 IMAGES = [f"{number}.jpg" for number in range(6)]

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator
 
 from ..errors import BadRequest, SetupError
 from .inputs import Job
@@ -29,7 +29,7 @@ class Processes:
         self._events: queue.SimpleQueue[Found] = queue.SimpleQueue()
         self._workers = [_Worker(self._orders, self._waiting, self._events) for _ in range(count)]
 
-    def outcomes(self) -> Iterator[Outcome | None]:
+    def outcomes(self) -> Generator[Outcome | None]:
         """Yield what became of every image, in order; None when there is only progress to be shown.
 
         Raises a `SetupError` or `BadRequest` if the workers refuse their orders.
@@ -48,16 +48,14 @@ class Processes:
                     raise found
                 early[found[0]] = found[1]
             yield early.pop(number)
-        for worker in self._workers:
-            worker.join()
 
     @property
     def pictures(self) -> int:
         """The number of pictures that are there so far."""
         return sum(worker.pictures for worker in self._workers)
 
-    def stop(self) -> None:
-        """End the work as soon as possible, with nothing left behind."""
+    def close(self) -> None:
+        """End the processes; work that is not done leaves nothing behind."""
         self._waiting.clear()
         for worker in self._workers:
             worker.stop()

@@ -11,6 +11,7 @@ from ..errors import IIIFKitError, ImageNotFound, SizeOverLimit, SourceChanged, 
 from ..image_api.formats import FORMATS
 from ..image_api.tiles import tile_size
 from ..originals import Known
+from ..runs.stopping import Stop
 from ..wording import told
 from .document import address, document
 from .inputs import Job
@@ -18,7 +19,6 @@ from .making import Maker
 from .pixels import opened_for_tiles
 from .settings import Outcome, Settings, Tally
 from .shelf import Shelf
-from .stopping import Stop
 from .threads import in_threads
 from .tree import Spelling, Tree
 

@@ -10,8 +10,8 @@ from ..image_api.plan import Box, Plan
 from ..preparing import Opened
 from ..raster import Raster
 from ..rendering import Renderer
+from ..runs.stopping import Stop
 from .shelf import Shelf
-from .stopping import Stop
 from .tree import Band, Tree
 
 SCALABLE = ("color", "gray")

@@ -11,8 +11,8 @@ from ..encoding import EncodeOptions, JpegOptions
 from ..originals import Known
 from ..preparing import LOSSY, Opened
 from ..pyramid import read_index
+from ..runs.stopping import Stop
 from ..service import Service
-from .stopping import Stop
 
 MOST_SUBSAMPLED = 89
 """The highest JPEG quality at which libvips stores tiles in a pyramid with half the color resolution."""

@@ -1,37 +1,32 @@
 """A run of seeding: many images, in this process or in several, with progress, a report and a clean end."""
 
-import queue
 import sys
-import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Protocol
 
-from ..errors import Stopped
 from ..processors import processors
+from ..runs.attending import attended
+from ..runs.progress import Progress
+from ..runs.report import Report
+from ..runs.stopping import Stop
 from .inputs import Job
-from .progress import Progress
-from .report import Report
 from .settings import Outcome, Settings, Tally
 from .starting import assembled, long_lived
-from .stopping import Stop
-
-TICK = 0.2
-"""Seconds between two looks at the progress."""
 
 
 class Crew(Protocol):
     """Those who do the work."""
 
-    def outcomes(self) -> Iterator[Outcome | None]:
+    def outcomes(self) -> Generator[Outcome | None]:
         """Yield what became of every image, in order; None when there is only progress to be shown."""
 
     @property
     def pictures(self) -> int:
         """The number of pictures that are there so far."""
 
-    def stop(self) -> None:
-        """End the work as soon as possible, with nothing left behind."""
+    def close(self) -> None:
+        """Give back what is held; work that is not done is ended, with nothing left behind."""
 
 
 def seed(config: str | None, jobs: list[Job], settings: Settings, processes: int | None, report: str | None) -> bool:
@@ -45,9 +40,10 @@ def seed(config: str | None, jobs: list[Job], settings: Settings, processes: int
     images = failures = 0
     crew = _crew(config, jobs, settings, min(processes or processors(), len(jobs)))
     progress = Progress(len(jobs), "pictures")
+    outcomes = crew.outcomes()
     try:
         with Report(Path(report) if report else None) as lines:
-            for outcome in crew.outcomes():
+            for outcome in outcomes:
                 if outcome is not None:
                     lines.add(outcome)
                     images += 1
@@ -57,10 +53,9 @@ def seed(config: str | None, jobs: list[Job], settings: Settings, processes: int
                     total.bytes += outcome.bytes
                     total.tiles += outcome.tiles
                 progress.show(images, crew.pictures)
-    except BaseException:
-        crew.stop()
-        raise
     finally:
+        outcomes.close()
+        crew.close()
         progress.close()
     sys.stdout.write(
         f"{images} image{'s' * (images != 1)} of {total.tiles:,} tiles: {total.made:,} pictures made "
@@ -88,11 +83,10 @@ def _crew(config: str | None, jobs: list[Job], settings: Settings, processes: in
 
 
 class Alone:
-    """The whole work in the present process, in a thread, so that it hears an interrupt at once."""
+    """The whole work in the present process."""
 
     def __init__(self, config: str | None, jobs: list[Job], settings: Settings) -> None:
         """Raise a `SetupError` or `BadRequest`."""
-        threads = processors()
         self._jobs = jobs
         self._stop = Stop()
         with long_lived():
@@ -100,49 +94,26 @@ class Alone:
 
             assembly = assembled(config)
             self._service = assembly.service
-            self._seeder = ImageSeeder(assembly, settings, threads, self._stop)
+            self._seeder = ImageSeeder(assembly, settings, processors(), self._stop)
         self._before = 0
         self._tally = Tally()
-        self._events: queue.SimpleQueue[Outcome | BaseException | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._work, name="iiifkit-seed", daemon=True)
 
-    def outcomes(self) -> Iterator[Outcome | None]:
+    def outcomes(self) -> Generator[Outcome | None]:
         """See `Crew`."""
-        self._thread.start()
-        while True:
-            try:
-                found = self._events.get(timeout=TICK)
-            except queue.Empty:
-                yield None
-                continue
-            if found is None:
-                self._service.close()
-                return
-            if isinstance(found, BaseException):
-                raise found
-            yield found
+        return attended(self._seeded(), self._stop)
 
     @property
     def pictures(self) -> int:
         """See `Crew`."""
         return self._before + self._tally.done
 
-    def stop(self) -> None:
+    def close(self) -> None:
         """See `Crew`."""
-        self._stop.stop()
-        if self._thread.ident is not None:
-            self._thread.join()
         self._service.close()
 
-    def _work(self) -> None:
-        try:
-            for job in self._jobs:
-                self._tally = Tally()
-                outcome = self._seeder.seed(job, self._tally)
-                self._before, self._tally = self._before + self._tally.done, Tally()
-                self._events.put(outcome)
-            self._events.put(None)
-        except Stopped:
-            self._events.put(None)
-        except BaseException as error:
-            self._events.put(error)
+    def _seeded(self) -> Iterator[Outcome]:
+        for job in self._jobs:
+            self._tally = tally = Tally()
+            outcome = self._seeder.seed(job, tally)
+            self._before, self._tally = self._before + tally.done, Tally()
+            yield outcome

@@ -10,11 +10,11 @@ from typing import IO, TYPE_CHECKING
 import msgspec
 
 from ..errors import IIIFKitError, SetupError, Stopped
+from ..runs.stopping import Stop
 from .inputs import Job
 from .protocol import Orders, Pictures, Ready, Refused, send
 from .settings import Tally
 from .starting import assembled, long_lived
-from .stopping import Stop
 
 if TYPE_CHECKING:
     from .image import ImageSeeder

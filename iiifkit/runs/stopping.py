@@ -26,7 +26,7 @@ class Stop:
     def check(self) -> None:
         """Raise `Stopped` if it is wished."""
         if self._wished.is_set():
-            raise Stopped("Seeding was stopped.")
+            raise Stopped("The run was stopped.")
 
     @contextmanager
     def long_work(self) -> Iterator[Work]:

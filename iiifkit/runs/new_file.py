@@ -1,0 +1,45 @@
+"""Writing a large file so that it is there whole or not at all, and so that a killed process leaves nothing behind."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+
+@contextmanager
+def new_file(target: Path) -> Iterator[Path]:
+    """Hand out the path of an empty file, which becomes ``target`` if all goes well, and vanishes if not.
+
+    Where the system can, the file has no name until it is done. Raises `OSError`.
+    """
+    hidden = target.with_name(f".iiifkit-{secrets.token_hex(8)}{target.suffix}")
+    descriptor = _nameless(target.parent)
+    try:
+        if descriptor is None:
+            hidden.touch()
+            yield hidden
+        else:
+            yield Path(f"/proc/self/fd/{descriptor}")
+            # Only with a folder given, which an absolute path does not need, Python makes the call that follows links.
+            os.link(f"/proc/self/fd/{descriptor}", hidden, src_dir_fd=descriptor, follow_symlinks=True)
+        hidden.replace(target)
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+        with suppress(FileNotFoundError):
+            hidden.unlink()
+
+
+def _nameless(folder: Path) -> int | None:
+    """Return the descriptor of a new file that has no name; None if the system has no such thing."""
+    if not hasattr(os, "O_TMPFILE"):
+        return None
+    try:
+        descriptor = os.open(folder, os.O_RDWR | os.O_TMPFILE, 0o666)
+    except OSError:
+        return None
+    if Path(f"/proc/self/fd/{descriptor}").exists():
+        return descriptor
+    os.close(descriptor)
+    return None
