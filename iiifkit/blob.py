@@ -96,8 +96,9 @@ class FileBlob(Blob):
     """An open local file. Its size and version are those of the open descriptor, not of the name."""
 
     def __init__(self, path: Path) -> None:
-        self._descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
         self._lock = threading.Lock()
+        self._descriptor = -1
+        self._descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
         status = os.fstat(self._descriptor)
         self.path = path
         self.size = status.st_size
