@@ -66,6 +66,8 @@ def install(plugins: Sequence[Path]) -> None:
     editable = [argument for folder in (CHECKOUT, *plugins) for argument in ("--editable", str(folder))]
     groups = [f"{folder / 'pyproject.toml'}:dev" for folder in (CHECKOUT, *plugins) if has_group(folder)]
     run([*pip, *editable, *(argument for group in groups for argument in ("--group", group))])
+    # It asks for an older Pillow than iiifkit's, and does without one for what the tests use of it.
+    run([*pip, "--no-deps", "iiif-prezi3>=2"])
     run([PYTHON, "-m", "iiifkit.viewer.build"])
 
 
