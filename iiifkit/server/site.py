@@ -134,7 +134,7 @@ class Site:
         body = asset.gzipped if zipped else asset.body
         etag = f'"{asset.digest}{"-gzip" if zipped else ""}"'
         # A page names the digest of the script that it needs, so that this address never means another one.
-        lasting = b"public, max-age=31536000, immutable" if asset.digest in query.get("v", "") else b"no-cache"
+        lasting = b"public, max-age=31536000, immutable" if query.get("v") == asset.digest else b"no-cache"
         headers = [
             (b"content-type", asset.media_type.encode()),
             (b"etag", etag.encode()),
