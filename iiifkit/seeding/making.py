@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 
 from ..blob import Blob, BytesBlob
 from ..image_api.image import ImageInfo
@@ -28,11 +29,10 @@ class Maker:
         self._shelf = shelf
         self._stop = stop
 
-    def pieces(self) -> Iterator[Callable[[], None]]:
-        """Yield the pieces of the work, which may run at the same time; what takes longest comes first."""
-        yield self._make_wholes
-        for band in self._tree.bands():
-            yield partial(self._make_band, band)
+    def pieces(self) -> tuple[Iterator[Callable[[], None]], Iterator[Callable[[], None]]]:
+        """Return two kinds of work, whose pieces may all run at the same time: what computes, and what copies."""
+        edges = (partial(self._make_band, band) for band in self._tree.edges())
+        return chain((self._make_wholes,), edges), (partial(self._make_band, band) for band in self._tree.inner())
 
     def _make_wholes(self) -> None:
         """Make the whole picture in every size; those at most half as large as the largest are made of that."""

@@ -117,20 +117,32 @@ class Tree:
         )
 
     def bands(self) -> Iterator[Band]:
-        """Yield every tile but those that show the whole picture, from the smallest level to the largest."""
-        for factor in reversed(self.factors):
-            if self._is_whole(factor):
-                continue
-            span = self.tile * factor
-            columns, rows = self.width // span, self.height // span
+        """Yield every tile but those that show the whole picture."""
+        yield from self.edges()
+        yield from self.inner()
+
+    def inner(self) -> Iterator[Band]:
+        """Yield the full tiles, from the smallest level to the largest."""
+        for factor, columns, rows in self._grids():
             for row in range(rows):
                 yield from self._in_bands(factor, [(column, row) for column in range(columns)], across=True)
+
+    def edges(self) -> Iterator[Band]:
+        """Yield the tiles at the right and lower edge that are cut short, from the smallest level to the largest."""
+        for factor, columns, rows in self._grids():
+            span = self.tile * factor
             if self.width % span:
                 yield from self._in_bands(factor, [(columns, row) for row in range(rows)], across=False)
             if self.height % span:
                 yield from self._in_bands(factor, [(column, rows) for column in range(columns)], across=True)
             if self.width % span and self.height % span:
                 yield from self._in_bands(factor, [(columns, rows)], across=True)
+
+    def _grids(self) -> Iterator[tuple[int, int, int]]:
+        """Yield each factor of several tiles, with its full columns and rows."""
+        for factor in reversed(self.factors):
+            if not self._is_whole(factor):
+                yield factor, self.width // (self.tile * factor), self.height // (self.tile * factor)
 
     def _in_bands(self, factor: int, places: list[tuple[int, int]], across: bool) -> Iterator[Band]:
         """Yield bands of tiles that all have one size; version 2 has two sizes where ``w,`` and ``w,h`` differ."""
