@@ -215,7 +215,7 @@ def test_the_sharpest_tiles_arrive_and_a_plugins_quality_is_there_by_itself(serv
     page.get_by_label("Quality").select_option("dither")
     settled(guest)
     assert {tile["quality"] for tile in guest.tiles()} >= {"dither.png"}
-    assert set(picture_at(server, view(page)).getdata()) == {(0, 0, 0), (255, 255, 255)}
+    assert np.unique(np.asarray(picture_at(server, view(page)))).tolist() == [0, 255]
     page.get_by_label("Format").select_option("tif")
     page.get_by_label("Quality").select_option("default")
     settled(guest)
