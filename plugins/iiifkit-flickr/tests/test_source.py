@@ -360,4 +360,4 @@ class TestErrors:
         started = time.monotonic()
         with pytest.raises(SourceTimeout, match="in time"):
             source.version(PHOTO)
-        assert time.monotonic() - started < 1.5
+        assert time.monotonic() - started < 3

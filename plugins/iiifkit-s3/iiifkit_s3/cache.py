@@ -26,7 +26,7 @@ FIRST = {"derivatives": 4 * 1024 * 1024, "images": 512 * 1024}
 """Bytes that are asked for when an entry is opened: pictures are wanted whole, pyramids in parts."""
 
 TAG, CHECK = "iiifkit-tag", "iiifkit-check"
-"""The metadata of an entry: its tag, and a hash of key, tag and size."""
+"""The metadata of an entry: its tag, for people to read, and a hash of key, tag and size, by which it is found."""
 
 _BATCH = 1000
 
@@ -113,9 +113,8 @@ class S3Cache:
         self._bucket.close()
 
     def _is_entry(self, part: Part, key: str, tag: str) -> bool:
-        if part.metadata.get(TAG) != quote(tag, safe="") or part.metadata.get(CHECK) != _check(key, tag, part.total):
-            return False
-        return part.total > 0 and not (self._ttl and part.age > self._ttl)
+        is_whole = part.total > 0 and part.metadata.get(CHECK) == _check(key, tag, part.total)
+        return is_whole and not (self._ttl and part.age > self._ttl)
 
     def _put(self, key: str, data: bytes | BinaryIO, size: int, tag: str, media_type: str) -> None:
         name = entry_key(self._bucket.prefix, key)

@@ -1,11 +1,14 @@
 """A real HTTP server that stands between a client and the S3 server: it counts requests, and spoils answers."""
 
 import http.client
+import ssl
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
+
+from seaweed import CERTIFICATE
 
 
 @dataclass
@@ -33,13 +36,20 @@ class Between:
     upstream: str
     spoil: Callable[["Handler", Request], bool] = lambda *_: False
     change: Callable[[Request, dict[str, str], bytes], tuple[dict[str, str], bytes]] = lambda _, h, b: (h, b)
+    tls: bool = False
     requests: list[Request] = field(default_factory=list)
     stopped: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
         self._server = _Server(("127.0.0.1", 0), Handler)
         self._server.between = self
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        if self.tls:
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            context.load_cert_chain(CERTIFICATE)
+            self._server.socket = context.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
+        self.url = f"{'https' if self.tls else 'http'}://127.0.0.1:{self._server.server_address[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
         self._thread.start()
 
@@ -80,7 +90,7 @@ class Handler(BaseHTTPRequestHandler):
         try:
             if not between.spoil(self, request):
                 self.forward(request)
-        except (BrokenPipeError, ConnectionResetError):
+        except (BrokenPipeError, ConnectionResetError, ssl.SSLError):
             self.close_connection = True
 
     do_GET = do_PUT = do_HEAD = do_POST = do_DELETE = handle_one  # noqa: N815

@@ -1,6 +1,8 @@
 """What tests share: one S3 server with a bucket, and sources and caches that lead there."""
 
 import itertools
+import os
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,6 +14,7 @@ from seaweed import KEY, SECRET, Seaweed
 
 from iiifkit_s3.cache import CacheOptions, S3Cache
 from iiifkit_s3.cache import build as build_cache
+from iiifkit_s3.options import BucketOptions
 from iiifkit_s3.source import S3Source, SourceOptions
 from iiifkit_s3.source import build as build_source
 
@@ -31,13 +34,22 @@ def seaweed() -> Iterator[Seaweed]:
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Credentials where ``env:`` finds them, and nothing of the AWS settings of whoever runs the tests."""
-    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_CA_BUNDLE"):
-        monkeypatch.delenv(name, raising=False)
+    for name in os.environ:
+        if name.startswith("AWS_") or name.lower().endswith("_proxy") or name == "REQUESTS_CA_BUNDLE":
+            monkeypatch.delenv(name)
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(home / "config"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(home / "credentials"))
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left_behind() -> Iterator[None]:
+    """Leases are given back, and what renews them ends."""
+    yield
+    left = [thread for thread in threading.enumerate() if "iiifkit" in thread.name]
+    assert left == []
 
 
 @pytest.fixture
@@ -50,6 +62,12 @@ def endpoint(seaweed: Seaweed) -> str:
 def place(endpoint: str) -> dict[str, Any]:
     """The options of a part of the bucket that is empty."""
     return {"path": BUCKET, "prefix": f"test-{next(_numbers)}", "endpoint": endpoint}
+
+
+@pytest.fixture
+def there(place: dict[str, Any]) -> BucketOptions:
+    """The same, for looking at it past the plugin."""
+    return BucketOptions(**place)
 
 
 @pytest.fixture

@@ -21,11 +21,6 @@ KEY = "photo.jpg/full/400,300/0/default.jpg"
 LARGE = bytes(range(256)) * (LARGEST_PUT // 256) + b"and a second part"
 
 
-@pytest.fixture
-def there(place: dict[str, Any]) -> BucketOptions:
-    return BucketOptions(**place)
-
-
 def found(cache: S3Cache, key: str = KEY, tag: str = "tag") -> bytes | None:
     blob = cache.get(key, tag)
     if blob is None:

@@ -14,7 +14,6 @@ from test_leases import (  # noqa: F401
     test_a_process_that_died_holds_it_for_the_time_of_the_lease,
     test_many_at_once_enter_one_after_the_other,
     test_two_caches_as_two_processes_have_them,
-    there,
 )
 
 from iiifkit_s3.cache import S3Cache

@@ -6,7 +6,6 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from between import Between, Handler, Request
@@ -17,11 +16,6 @@ from iiifkit_s3.cache import S3Cache
 from iiifkit_s3.options import BucketOptions
 
 Open = Callable[..., S3Cache]
-
-
-@pytest.fixture
-def there(place: dict[str, Any]) -> BucketOptions:
-    return BucketOptions(**place)
 
 
 def test_two_caches_as_two_processes_have_them(open_cache: Open, there: BucketOptions) -> None:

@@ -1,7 +1,6 @@
 """Reading images: what is asked for, how often, and what happens when an image changes."""
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from between import Between
@@ -14,11 +13,6 @@ from iiifkit_s3.source import FIRST, S3Source
 Open = Callable[..., S3Source]
 MEGABYTE = 1024 * 1024
 PATTERN = b"".join(number.to_bytes(4, "big") for number in range(3 * MEGABYTE))
-
-
-@pytest.fixture
-def there(place: dict[str, Any]) -> BucketOptions:
-    return BucketOptions(**place)
 
 
 class TestRequests:
