@@ -389,7 +389,7 @@ def test_renders_beyond_the_memory_run_alone_and_small_ones_wait_their_turn(
 ) -> None:
     server = start(slow_pictures, {"features": FEATURES, "limits": {"memory": 64}}, **environ)
     large, other, small = (Held(holding_folder) for _ in range(3))
-    whole = "/iiif/3/noise.png/full/max/0/held:{}.png"
+    whole = "/iiif/3/noise.png/full/^3000,3000/0/held:{}.png"
     with hung(server, whole.format(large.token)) as first:
         wait_until(lambda: large.began == 1)
         with hung(server, whole.format(other.token)) as second:
