@@ -10,8 +10,7 @@ from .options import PrimitiveOptions
 @hookimpl
 def iiifkit_qualities() -> Mapping[str, Offer[Quality]]:
     """Primitive."""
-    summary = "draws the picture anew with triangles, rectangles or ellipses"
-    return {"primitive": Offer(_build, block="primitive", block_options=PrimitiveOptions, summary=summary)}
+    return {"primitive": Offer(_build, block="primitive", block_options=PrimitiveOptions, summary="geometric shapes")}
 
 
 def _build(_: object, environment: Environment) -> Quality:
