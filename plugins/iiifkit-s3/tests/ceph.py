@@ -14,7 +14,7 @@ import urllib.request
 import uuid
 from pathlib import Path
 
-from seaweed import CERTIFICATE, KEY, SECRET
+from seaweed import CERTIFICATE, KEY, SECRET, end_with_parent
 
 PACKAGES = ("radosgw", "ceph-mon", "ceph-osd")
 
@@ -120,7 +120,9 @@ rgw_frontends = beast endpoint=127.0.0.1:{gateway} ssl_endpoint=127.0.0.1:{secur
     def _begin(self, program: str, *arguments: str) -> None:
         with (self._home / f"{program}.out").open("wb") as out:
             command = self._command(program, arguments)
-            self._processes.append(subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out))
+            self._processes.append(
+                subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, preexec_fn=end_with_parent)
+            )
 
     def _command(self, program: str, arguments: tuple[str, ...]) -> list[str]:
         found = shutil.which(program, path=_PATH)

@@ -1,10 +1,12 @@
 """A real S3 server on loopback: SeaweedFS, from its wheel, with fresh data."""
 
 import contextlib
+import ctypes
 import json
 import os
 import random
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -18,6 +20,7 @@ READER, READER_SECRET = "readaccess", "readsecretreadsecret"
 CERTIFICATE = Path(__file__).with_name("localhost.pem")
 
 _STARTING = 60.0
+_PR_SET_PDEATHSIG = 1
 _IDENTITIES = {
     "identities": [
         {"name": "rw", "credentials": [{"accessKey": KEY, "secretKey": SECRET}], "actions": ["Admin"]},
@@ -68,6 +71,7 @@ class Seaweed:
                 stderr=log,
                 cwd=data,
                 env={**environment, "GOMEMLIMIT": "400MiB", "TMPDIR": str(data)},
+                preexec_fn=end_with_parent,
             )
         until = time.monotonic() + _STARTING
         while time.monotonic() < until and self._process.poll() is None:
@@ -90,6 +94,12 @@ class Seaweed:
 
     def _log(self) -> str:
         return (self._home / "log").read_text(errors="replace")[-4000:]
+
+
+def end_with_parent() -> None:
+    """Have Linux end this process when the one that started it is killed, and can end nothing itself."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _free_ports() -> int:
