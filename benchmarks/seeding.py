@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from measuring import PYTHON, alternately, machine, ratio
@@ -159,9 +160,9 @@ def measured_alone() -> list[str]:
 
 
 def memory(bench: Bench, images: tuple[int, int]) -> None:
-    """Print the memory of a run after some images, and after many."""
+    """Print the memory of a run at some image and at a later one: the median while it and its neighbors are seeded."""
     first = photograph(bench.source / "m0.jpg", 2000, 1500)
-    names = ["m0.jpg", *(f"m{number}.jpg" for number in range(1, images[1] + 1))]
+    names = ["m0.jpg", *(f"m{number}.jpg" for number in range(1, images[1] + 4))]
     for name in names[1:]:
         (bench.source / name).write_bytes(first.read_bytes())
     command = bench.command("--processes", "1", *names)
@@ -169,18 +170,16 @@ def memory(bench: Bench, images: tuple[int, int]) -> None:
     process = subprocess.Popen(
         [*command, "--report", str(report)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    resident: dict[int, float] = {}
-    while process.poll() is None and len(resident) < 2:
+    samples: list[tuple[int, float]] = []
+    while process.poll() is None:
         done = report.read_bytes().count(b"\n") if report.exists() else 0
-        for wanted in images:
-            if done >= wanted and wanted not in resident:
-                status = Path(f"/proc/{process.pid}/status").read_text()
-                resident[wanted] = int(status.split("VmRSS:")[1].split()[0]) / 1024
+        with suppress(OSError, IndexError):
+            status = Path(f"/proc/{process.pid}/status").read_text()
+            samples.append((done, int(status.split("VmRSS:")[1].split()[0]) / 1024))
         time.sleep(0.005)
-    process.wait()
-    after = ", ".join(f"{megabytes:,.1f} MB after image {number}" for number, megabytes in resident.items())
-    change = resident[images[1]] / resident[images[0]] - 1
-    print(f"Resident memory of a run: {after} ({change:+.1%})")
+    resident = [statistics.median(size for done, size in samples if abs(done - wanted) <= 2) for wanted in images]
+    after = ", ".join(f"{size:,.1f} MB at image {wanted}" for wanted, size in zip(images, resident, strict=True))
+    print(f"Resident memory of a run: {after} ({resident[1] / resident[0] - 1:+.1%})")
 
 
 def main() -> None:

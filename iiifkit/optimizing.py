@@ -16,6 +16,7 @@ from .runs.new_file import new_file
 from .runs.progress import Progress
 from .runs.report import Report
 from .runs.stopping import Stop
+from .runs.tidying import few_arenas, tidy
 from .wording import told
 
 if TYPE_CHECKING:
@@ -84,6 +85,8 @@ def optimize(
     from .transforming import NO_CACHES
 
     pairs = targets(sources, target)
+    if len(pairs) > 1:
+        few_arenas()
     changed = {"prepare.quality": quality, "prepare.tile": tile}
     overrides = NO_CACHES | {path: value for path, value in changed.items() if value is not None}
     assembly = assemble(read_config(config), overrides, source=Files())
@@ -138,9 +141,13 @@ class PyramidWriter:
         self._prepare = prepare
         self._refresh = refresh
         self._stop = stop
+        self._written = False
 
     def write(self, source: str, target: Path) -> Written:
         """Write one pyramid, if it is not there. Raises `Stopped`; every other error is told in what is returned."""
+        if self._written:
+            tidy()
+        self._written = True
         row, started = Written(source=source, target=str(target)), time.monotonic()
         self._stop.check()
         try:

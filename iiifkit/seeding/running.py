@@ -10,6 +10,7 @@ from ..runs.attending import attended
 from ..runs.progress import Progress
 from ..runs.report import Report
 from ..runs.stopping import Stop
+from ..runs.tidying import few_arenas, tidy
 from .inputs import Job
 from .settings import Outcome, Settings, Tally
 from .starting import assembled, long_lived
@@ -87,6 +88,8 @@ class Alone:
 
     def __init__(self, config: str | None, jobs: list[Job], settings: Settings) -> None:
         """Raise a `SetupError` or `BadRequest`."""
+        if len(jobs) > 1:
+            few_arenas()
         self._jobs = jobs
         self._stop = Stop()
         with long_lived():
@@ -112,7 +115,9 @@ class Alone:
         self._service.close()
 
     def _seeded(self) -> Iterator[Outcome]:
-        for job in self._jobs:
+        for number, job in enumerate(self._jobs):
+            if number:
+                tidy()
             self._tally = tally = Tally()
             outcome = self._seeder.seed(job, tally)
             self._before, self._tally = self._before + tally.done, Tally()

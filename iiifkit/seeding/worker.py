@@ -11,6 +11,7 @@ import msgspec
 
 from ..errors import IIIFKitError, SetupError, Stopped
 from ..runs.stopping import Stop
+from ..runs.tidying import few_arenas, tidy
 from .inputs import Job
 from .protocol import Orders, Pictures, Ready, Refused, send
 from .settings import Tally
@@ -30,6 +31,7 @@ def main() -> None:
     os.dup2(2, 1)  # what a plugin prints must not come between the events
     orders = msgspec.json.decode(sys.stdin.buffer.readline(), type=Orders)
     stop = Stop()
+    few_arenas()
     try:
         with long_lived():
             from .image import ImageSeeder
@@ -45,6 +47,7 @@ def main() -> None:
     try:
         while (job := jobs.get()) is not None:
             _seed(seeder, job, output)
+            tidy()
     except (Stopped, BrokenPipeError):
         pass
     assembly.service.close()
