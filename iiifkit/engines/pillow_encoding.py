@@ -1,6 +1,7 @@
 """Storing pictures with Pillow."""
 
 import io
+import os
 from typing import TYPE_CHECKING, Any
 
 from ..encoding import EncodeOptions
@@ -22,6 +23,9 @@ WRITERS = {
     "pdf": ("PDF", "jpg"),
 }
 """Pillow's name of each format, and the library that it needs."""
+
+_HELD_PIXELS = 256 * 256
+"""Larger pictures take longer to encode than a file costs."""
 
 _OPAQUE = ("jpg", "pdf")
 _ONE_BIT = ("png", "tif", "pdf")
@@ -61,6 +65,12 @@ def _written(image: "Image", format: str, arguments: dict[str, Any]) -> bytes:
     name, library = WRITERS.get(format, ("", None))
     if not name or (library and not pillow_abilities.has(library)):
         raise UnsupportedImage(f"Pillow cannot write the format {format} here.")
+    if format == "jpg" and image.width * image.height > _HELD_PIXELS and hasattr(os, "memfd_create"):
+        # Into a file Pillow encodes without holding up all other threads; this one is in memory.
+        with open(os.memfd_create("iiifkit"), "w+b") as file:  # noqa: PTH123
+            image.save(file, name, **arguments)
+            file.seek(0)
+            return file.read()
     target = io.BytesIO()
     image.save(target, name, **arguments)
     return target.getvalue()

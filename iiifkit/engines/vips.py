@@ -15,7 +15,7 @@ from ..image_api.image import ImageInfo
 from ..image_api.plan import Plan
 from ..raster import Animation, Raster
 from . import vips_encoding, vips_memory, vips_pixels, vips_pyramid
-from .joining import joined
+from .joining import MOST_PIXELS, joined
 from .orientation import StoredPlan, in_stored_pixels, upright
 from .pillow import PillowEngine, PillowPicture
 from .shrinking import Choice, Copy, choose, stored_levels
@@ -107,7 +107,7 @@ class VipsEngine:
 
     def encode(self, picture: Picture | Raster | Animation, plan: Plan, work: Work = NO_LIMIT) -> bytes:
         """Store the picture in ``plan.format``. Raises `BrokenImage` or `Stopped`."""
-        if isinstance(picture, PillowPicture) and plan.format == "jpg":
+        if plan.format == "jpg" and _is_small_and_there(picture):
             return self._pillow.encode(picture, plan, work)
         if isinstance(picture, VipsPicture):
             image, trouble = picture.image, picture.trouble
@@ -145,6 +145,13 @@ class VipsEngine:
         """Return about how many bytes `transform` and `encode` need: what is decoded at once, and the result."""
         stored = in_stored_pixels(info, plan)
         return vips_memory.estimate(info, plan, stored, _choice(info, stored))
+
+
+def _is_small_and_there(picture: Picture | Raster | Animation) -> bool:
+    """Return whether Pillow stores a picture as JPEG in less time: setting libvips up costs more than a tile."""
+    if isinstance(picture, PillowPicture):
+        return True
+    return isinstance(picture, Raster) and picture.width * picture.height <= MOST_PIXELS
 
 
 def _choice(info: ImageInfo, stored: StoredPlan) -> Choice:

@@ -1,17 +1,17 @@
 """Making the pictures of one image: stored tiles are copied as they are, the rest is rendered."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 
-from ..blob import Blob, BytesBlob
 from ..image_api.image import ImageInfo
 from ..image_api.plan import Box, Plan
 from ..preparing import Opened
 from ..raster import Raster
 from ..rendering import Renderer
 from ..runs.stopping import Stop
+from .pixels import halved
 from .shelf import Shelf
 from .tree import Band, Tree
 
@@ -28,6 +28,7 @@ class Maker:
         self._opened = opened
         self._shelf = shelf
         self._stop = stop
+        self._work = stop.work
 
     def pieces(self) -> tuple[Iterator[Callable[[], None]], Iterator[Callable[[], None]]]:
         """Return two kinds of work, whose pieces may all run at the same time: what computes, and what copies."""
@@ -36,23 +37,22 @@ class Maker:
 
     def _make_wholes(self) -> None:
         """Make the whole picture in every size; those at most half as large as the largest are made of that."""
-        missing = []
+        opened, largest = self._opened, None
         for picture in self._tree.wholes():
-            if self._shelf.lacks(picture):
-                missing.append(picture)
-            else:
-                self._shelf.skip()
-        full, small = Copy(self._opened.blob, self._opened.info), None
-        for picture in missing:
             self._stop.check()
             plan = picture.plan
-            body = self._opened.slice(plan)
-            if body is None:
-                copy = small if small and small.serves(plan) else full
-                body = self._renderer.render(copy.blob, copy.info, trimmed(copy.plan(plan), copy.info), self._stop.work)
-            if small is None and plan.format == "jpg" and plan.quality in SCALABLE:
-                small = Copy.of(self._renderer, body)
-            self._shelf.put(picture, body)
+            if not self._shelf.lacks(picture):
+                self._shelf.skip()
+            elif body := opened.slice(plan):
+                self._shelf.put(picture, body)
+            elif plan.format != "jpg" or plan.quality not in SCALABLE:
+                self._shelf.put(picture, self._renderer.render(opened.blob, opened.info, self._plan(plan), self._work))
+            else:
+                raster = halved(largest, plan.width, plan.height) if largest else None
+                if raster is None:
+                    raster = self._renderer.pixels(opened.blob, opened.info, self._plan(plan), self._work)
+                largest = largest or raster
+                self._shelf.put(picture, self._renderer.finish(raster, plan, self._work))
 
     def _make_band(self, band: Band) -> None:
         rest = []
@@ -67,35 +67,16 @@ class Maker:
         if not rest:
             return
         opened, first = self._opened, rest[0]
-        plan = trimmed(band.part(first, rest[-1]), opened.info)
-        part = self._renderer.pixels(opened.blob, opened.info, plan, self._stop.work)
+        plan = self._plan(band.part(first, rest[-1]))
+        part = self._renderer.pixels(opened.blob, opened.info, plan, self._work)
         for number in rest:
             self._stop.check()
             picture = band.tiles[number]
             tile = cut(part, number - first, picture.plan.width, picture.plan.height, band.across)
-            self._shelf.put(picture, self._renderer.finish(tile, picture.plan, self._stop.work))
+            self._shelf.put(picture, self._renderer.finish(tile, picture.plan, self._work))
 
-
-@dataclass(frozen=True, slots=True)
-class Copy:
-    """The whole picture, from which smaller ones can be made."""
-
-    blob: Blob
-    info: ImageInfo
-
-    @classmethod
-    def of(cls, renderer: Renderer, jpeg: bytes) -> "Copy":
-        """Return a copy that was stored as JPEG."""
-        blob = BytesBlob(jpeg, "copy")
-        return cls(blob, renderer.probe(blob, "jpg"))
-
-    def serves(self, plan: Plan) -> bool:
-        """Return whether this is at least twice as large as the plan's picture, on both sides."""
-        return self.info.width >= 2 * plan.width and self.info.height >= 2 * plan.height
-
-    def plan(self, plan: Plan) -> Plan:
-        """Return the plan that makes the same picture from this copy."""
-        return replace(plan, region=Box(0, 0, self.info.width, self.info.height))
+    def _plan(self, plan: Plan) -> Plan:
+        return trimmed(plan, self._opened.info)
 
 
 def trimmed(plan: Plan, info: ImageInfo) -> Plan:

@@ -8,14 +8,19 @@ from pathlib import Path
 from ..blob import FileBlob
 from ..contracts import PyramidSettings
 from ..encoding import EncodeOptions, JpegOptions
+from ..engines.pillow_pixels import scale
 from ..originals import Known
 from ..preparing import LOSSY, Opened
-from ..pyramid import read_index
+from ..pyramid import Pyramid, read_index
+from ..raster import Raster
 from ..runs.stopping import Stop
 from ..service import Service
 
 MOST_SUBSAMPLED = 89
 """The highest JPEG quality at which libvips stores tiles in a pyramid with half the color resolution."""
+
+OPAQUE = (1, 3)
+"""How many samples a pixel without alpha has."""
 
 STORED_TILE = 256
 """The tiles of a temporary pyramid, in pixels, where those that are asked for cannot be stored."""
@@ -54,7 +59,8 @@ def opened_for_tiles(
             service.renderer.build(blob, info, path, PyramidSettings(stored, quality, threads), work)
         with FileBlob(path) as pyramid:
             index = read_index(pyramid) if quality is not None else None
-            yield Opened(pyramid, service.renderer.probe(pyramid, "tif"), index)
+            tiles = Pyramid(pyramid, index) if index is not None else pyramid
+            yield Opened(tiles, service.renderer.probe(pyramid, "tif"), index)
 
 
 def _stored_quality(service: Service, known: Known, format: str, tile: int, encode: EncodeOptions) -> int | None:
@@ -87,3 +93,10 @@ def temporary_file(folder: str | Path | None) -> Iterator[Path]:
     finally:
         with suppress(FileNotFoundError):
             named.unlink()
+
+
+def halved(raster: Raster, width: int, height: int) -> Raster | None:
+    """Return a smaller copy of a picture; None unless it is opaque, and at least twice as large on both sides."""
+    if raster.bands not in OPAQUE or raster.width < 2 * width or raster.height < 2 * height:
+        return None
+    return Raster.from_pillow(scale(raster.to_pillow(), width, height))
