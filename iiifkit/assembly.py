@@ -3,9 +3,10 @@
 import os
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 from os import PathLike
 from typing import Any
+
+import msgspec
 
 from .alternates import Alternates
 from .config import Choice, Config, allowed_plugins, check_overlap, load_config, read_config
@@ -23,8 +24,7 @@ from .rendering import Renderer
 from .service import Service
 
 
-@dataclass(frozen=True, slots=True)
-class Assembly:
+class Assembly(msgspec.Struct, frozen=True):
     """A service, with what it was made from."""
 
     service: Service

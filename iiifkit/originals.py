@@ -8,10 +8,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
 
+import msgspec
 from cachetools import LRUCache
+from msgspec.structs import replace
 
 from .blob import Blob
 from .contracts import Cache, Source
@@ -33,8 +34,7 @@ ALTERNATE_SECONDS = 60.0
 """How long an alternate identifier's image is taken for granted; then its record is read again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(msgspec.Struct, frozen=True):
     """The one record of an identifier: what its source held when it was last looked at.
 
     ``origin`` is what the source calls the image; ``identifier`` is another name if it is an alternate. ``tag`` stands
@@ -51,8 +51,7 @@ class Known:
     checked: float
 
 
-@dataclass(frozen=True, slots=True)
-class ReadLimits:
+class ReadLimits(msgspec.Struct, frozen=True):
     """What may be opened: formats by name, the most pixels by format, the most bytes; None is no limit."""
 
     formats: frozenset[str]

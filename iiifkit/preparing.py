@@ -6,9 +6,9 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 from cachetools import LRUCache, TTLCache
 
 from .blob import Blob, BytesBlob
@@ -29,8 +29,7 @@ OPEN_FILES = 256
 FORGIVEN_SECONDS = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class Preparing:
+class Preparing(msgspec.Struct, frozen=True):
     """What is prepared, and how: the config's ``prepare`` block.
 
     Images of fewer than ``min_pixels`` are left alone; a pyramid of more than ``max_bytes`` is not kept.
@@ -68,8 +67,7 @@ class Preparing:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(msgspec.Struct, frozen=True):
     """An image that is open: the original or its pyramid, with the index of its stored tiles if it has any."""
 
     blob: Blob

@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any, NoReturn
+
+import msgspec
 
 from .errors import ConfigError, PluginError
 from .hookspecs import Offer
@@ -37,8 +38,7 @@ def normalize(distribution: str) -> str:
     return re.sub(r"[-_.]+", "-", distribution).lower()
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """One thing that can be chosen by name, and which distribution offers it. ``kind`` is a key of `KINDS`."""
 
     name: str
@@ -48,8 +48,7 @@ class Entry:
     version: str
 
 
-@dataclass(frozen=True, slots=True)
-class BrokenPlugin:
+class BrokenPlugin(msgspec.Struct, frozen=True):
     """A plugin that is installed but could not be loaded. ``reason`` is a clause without a full stop."""
 
     distribution: str
@@ -58,8 +57,7 @@ class BrokenPlugin:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class BarredPlugin:
+class BarredPlugin(msgspec.Struct, frozen=True):
     """A plugin that is installed but not named in ``plugins.allow``; none of its code was run."""
 
     distribution: str
@@ -67,14 +65,13 @@ class BarredPlugin:
     entry_point: str
 
 
-@dataclass(frozen=True, slots=True)
-class Registry:
+class Registry(msgspec.Struct, frozen=True):
     """Everything that may be chosen by name, by kind and lower-case name. Made once, at start-up."""
 
-    sources: Mapping[str, Entry] = field(default_factory=lambda: _NOTHING)
-    caches: Mapping[str, Entry] = field(default_factory=lambda: _NOTHING)
-    engines: Mapping[str, Entry] = field(default_factory=lambda: _NOTHING)
-    qualities: Mapping[str, Entry] = field(default_factory=lambda: _NOTHING)
+    sources: Mapping[str, Entry] = msgspec.field(default_factory=lambda: _NOTHING)
+    caches: Mapping[str, Entry] = msgspec.field(default_factory=lambda: _NOTHING)
+    engines: Mapping[str, Entry] = msgspec.field(default_factory=lambda: _NOTHING)
+    qualities: Mapping[str, Entry] = msgspec.field(default_factory=lambda: _NOTHING)
     broken: tuple[BrokenPlugin, ...] = ()
     barred: tuple[BarredPlugin, ...] = ()
 

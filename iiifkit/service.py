@@ -5,8 +5,9 @@ The server walks the same steps with threads between them; `Service.answer` walk
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from .blob import Blob
 from .contracts import NO_LIMIT, Cache, Work
@@ -25,8 +26,7 @@ from .rendering import Renderer
 log = logging.getLogger("iiifkit")
 
 
-@dataclass(frozen=True, slots=True)
-class Resolved:
+class Resolved(msgspec.Struct, frozen=True):
     """A request that is understood: which image, which plan, and the plan's spellings.
 
     ``canonical`` is relative to the service root of its API version, ``key`` is where caches keep the answer.
@@ -45,8 +45,7 @@ class Resolved:
         return FORMATS[self.plan.format].media_type
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """The bytes of a picture, and how they were come by: ``cache``, ``slice`` or ``render``."""
 
     body: bytes

@@ -6,8 +6,9 @@ import secrets
 import shutil
 import stat
 import time
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from .keys import HIDDEN
 
@@ -26,8 +27,7 @@ _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 _DIFFICULT = 'a:b*c?"<d>|e. '
 
 
-@dataclass(frozen=True, slots=True)
-class Abilities:
+class Abilities(msgspec.Struct, frozen=True):
     """What the file system does with the files of a cache.
 
     ``keeps_nanoseconds``: times are kept to 100 ns. ``strict``: it refuses the names that Windows refuses. ``mode``:

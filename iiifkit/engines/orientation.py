@@ -1,13 +1,12 @@
 """Moves that lose nothing: reflecting, quarter turns, and what the EXIF orientation means for boxes."""
 
-from dataclasses import dataclass
+import msgspec
 
 from ..image_api.image import ImageInfo
 from ..image_api.plan import Box, Plan
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(msgspec.Struct, frozen=True):
     """Reflect left to right if ``mirror``, then turn ``quarters`` times 90 degrees clockwise (0 to 3)."""
 
     mirror: bool = False
@@ -65,8 +64,7 @@ def upright(orientation: int) -> Move:
     return ORIENTATIONS.get(orientation, ORIENTATIONS[1])
 
 
-@dataclass(frozen=True, slots=True)
-class StoredPlan:
+class StoredPlan(msgspec.Struct, frozen=True):
     """A plan in the coordinates of the pixels as they are stored, before the EXIF orientation.
 
     Cut ``region`` out of ``full_width`` x ``full_height`` pixels, scale it to ``width`` x ``height``, make the

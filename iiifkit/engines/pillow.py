@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from .. import tiff
 from ..blob import Blob
@@ -30,8 +32,7 @@ _ORIENTATION_TAG = 0x0112
 _GRAY = ("1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "I;16N", "F")
 
 
-@dataclass(slots=True)
-class PillowPicture:
+class PillowPicture(msgspec.Struct):
     """A finished picture of mode L, LA, RGB or RGBA."""
 
     image: "Image"

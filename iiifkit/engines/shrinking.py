@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
+
+import msgspec
 
 from ..image_api.image import ImageInfo, Level
 from ..image_api.plan import Box
@@ -11,8 +12,7 @@ from ..tiff import scale_factor
 from .orientation import StoredPlan, upright
 
 
-@dataclass(frozen=True, slots=True)
-class Copy:
+class Copy(msgspec.Struct, frozen=True):
     """A copy of the picture, ``factor`` times smaller, with ``width`` x ``height`` stored pixels.
 
     ``level`` is where it is stored; None if the decoder makes it. ``slack`` is how many of its pixels a pixel of the
@@ -26,8 +26,7 @@ class Copy:
     slack: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(msgspec.Struct, frozen=True):
     """A copy, and the ``region`` of it that a plan means.
 
     The region may be one pixel wider or higher than the copy; that pixel repeats its neighbor.

@@ -2,9 +2,11 @@
 
 import logging
 import os
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from .. import tiff
 from ..blob import Blob
@@ -25,8 +27,7 @@ _SHRINKS = (2, 4, 8)
 """How much smaller libjpeg can make a picture while it decodes."""
 
 
-@dataclass(slots=True)
-class VipsPicture:
+class VipsPicture(msgspec.Struct):
     """A libvips pipeline, and what went wrong in it so far."""
 
     image: Any

@@ -5,13 +5,14 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+import msgspec
+
 from ..errors import BadRequest, ConfigError
 from .features import ALIASES, FEATURES, PARAMETERS, PATTERNS, TABLE, UNNAMED, Feature
 from .request import ImageRequest
 
 
-@dataclass(frozen=True, slots=True)
-class Appended:
+class Appended(msgspec.Struct, frozen=True):
     """A feature that the config adds, or redefines: go-iiif's ``features.append`` with all its four keys."""
 
     syntax: str

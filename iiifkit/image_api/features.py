@@ -5,7 +5,8 @@ disables and appends them, ``dump-config`` prints them and info.json publishes t
 """
 
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 PARAMETERS = ("region", "size", "rotation", "quality", "format")
 
@@ -13,8 +14,7 @@ NEVER = 9
 """A level that does not exist: the feature is optional everywhere."""
 
 
-@dataclass(frozen=True, slots=True)
-class Feature:
+class Feature(msgspec.Struct, frozen=True):
     """One feature. ``level2`` and ``level3`` are the lowest compliance levels that require it in 2.1 and 3.0.
 
     None in either means that the version does not know the feature.

@@ -1,13 +1,12 @@
 """The formats of the specification: names, media types, and what each can hold (Image API 4.5)."""
 
-from dataclasses import dataclass
+import msgspec
 
 LONGEST_SIDE = 10_000_000
 """Pixels of the longest side that libvips promises to handle."""
 
 
-@dataclass(frozen=True, slots=True)
-class Format:
+class Format(msgspec.Struct, frozen=True):
     """One image format. ``max_side`` is the longest side, in pixels, that it can store and engines can make."""
 
     name: str

@@ -1,9 +1,10 @@
 """From a request and an image's size to the plan of one picture: exact arithmetic, no floats (4.1, 4.2)."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from math import isqrt
+
+import msgspec
 
 from ..errors import BadRequest, NotOffered, SizeOverLimit
 from .feature_set import FeatureSet
@@ -16,8 +17,7 @@ from .tiles import is_listed
 DISTORTED = "sizeByDistortedWh"
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(msgspec.Struct, frozen=True):
     """The largest output, in pixels; None is no limit (5.2). One side's limit alone holds for the other too."""
 
     max_width: int | None = None

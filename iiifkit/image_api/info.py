@@ -1,8 +1,9 @@
 """info.json, in 2.1 and 3.0 (section 5 of both)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from .feature_set import FeatureSet
 from .formats import FORMATS
@@ -22,8 +23,7 @@ def profile_uri(version: int, level: int) -> str:
     return f"http://iiif.io/api/image/{version}/level{level}.json"
 
 
-@dataclass(frozen=True, slots=True)
-class Notices:
+class Notices(msgspec.Struct, frozen=True):
     """What the config's ``info`` block adds to every info.json: rights and linked services (5.4 to 5.8)."""
 
     rights: str | None = None
@@ -33,8 +33,7 @@ class Notices:
     service: Sequence[Any] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class InfoBuilder:
+class InfoBuilder(msgspec.Struct, frozen=True):
     """Builds info.json documents; one for a server. ``prepared_tile`` is the tile size of prepared pyramids."""
 
     features: FeatureSet

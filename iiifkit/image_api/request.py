@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 from urllib.parse import unquote_to_bytes
+
+import msgspec
+from msgspec.structs import replace
 
 from ..errors import BadRequest, ImageNotFound
 from .features import identify
@@ -21,8 +23,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _DEGREES = re.compile(r"(!?)([0-9]+(?:\.[0-9]*)?|\.[0-9]+)", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Region:
+class Region(msgspec.Struct, frozen=True):
     """``kind`` is the feature's name; ``numbers`` are x, y, w, h in pixels or percent, or empty (4.1)."""
 
     kind: str
@@ -30,8 +31,7 @@ class Region:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Size:
+class Size(msgspec.Struct, frozen=True):
     """``kind`` is the feature's name; ``numbers`` are what the syntax names, in its order.
 
     ``upscale`` is True for 3.0's ``^`` forms (4.2).
@@ -43,8 +43,7 @@ class Size:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Rotation:
+class Rotation(msgspec.Struct, frozen=True):
     """Mirroring first, then ``degrees`` clockwise, 0 <= degrees < 360, exact (4.3)."""
 
     mirror: bool
@@ -52,8 +51,7 @@ class Rotation:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class ImageRequest:
+class ImageRequest(msgspec.Struct, frozen=True):
     """One image request, in API version 2 or 3. ``identifier`` is decoded, ``spelling`` is as it was received."""
 
     version: int

@@ -1,6 +1,6 @@
 """The index of a tiled TIFF: the levels that it stores, and the stored tile that equals a plan."""
 
-from dataclasses import dataclass
+import msgspec
 
 from ..blob import Blob
 from ..errors import BrokenImage
@@ -13,8 +13,7 @@ MOST_TILE_BYTES = 16 * 1024 * 1024
 """Bytes of one stored tile. A tile of 1024 x 1024 pixels has 3 MB before it is compressed."""
 
 
-@dataclass(frozen=True, slots=True)
-class PyramidIndex:
+class PyramidIndex(msgspec.Struct, frozen=True):
     """What a tiled TIFF stores. Immutable: keep it for as long as the file's version is the same.
 
     ``width``, ``height`` and ``tile`` are in pixels, as stored, before ``orientation`` (1 to 8) is applied. ``levels``

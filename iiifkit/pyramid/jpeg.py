@@ -2,7 +2,8 @@
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+
+import msgspec
 
 from ..errors import BrokenImage, UnsupportedImage
 
@@ -16,15 +17,14 @@ _FRAMES = frozenset(range(0xC0, 0xD0)) - {_HUFFMAN, 0xC8, 0xCC}
 _DISPLAYABLE = frozenset({0xC0, 0xC1, 0xC2})
 
 
-@dataclass(frozen=True, slots=True)
-class SharedTables:
+class SharedTables(msgspec.Struct, frozen=True):
     """What the JPEG tiles of one level have in common.
 
     ``beginning`` is what each complete file begins with: start of image, Adobe segment, tables. ``markers`` tells which
     kinds of tables it has. ``frame`` is the start of each frame header: 8 bits, height, width, number of components.
     """
 
-    beginning: bytes = field(repr=False)
+    beginning: bytes
     markers: frozenset[int]
     frame: bytes
 

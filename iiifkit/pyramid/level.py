@@ -1,13 +1,13 @@
 """One stored size of the picture: its grid of tiles, and one tile of it."""
 
 from array import array
-from dataclasses import dataclass, field
+
+import msgspec
 
 from .jpeg import SharedTables
 
 
-@dataclass(frozen=True, slots=True)
-class StoredLevel:
+class StoredLevel(msgspec.Struct, frozen=True):
     """A copy of the picture, ``factor`` times smaller (1: the full picture), cut into tiles of ``tile`` pixels.
 
     Sizes are in pixels, as stored. ``columns`` and ``rows`` count tiles, those at the right and the bottom edge padded.
@@ -25,8 +25,8 @@ class StoredLevel:
     locator: int
     subdirectory: bool
     tables: SharedTables | None = None
-    offsets: "array[int]" = field(default_factory=lambda: array("B"), repr=False)
-    lengths: "array[int]" = field(default_factory=lambda: array("B"), repr=False)
+    offsets: "array[int]" = msgspec.field(default_factory=lambda: array("B"))
+    lengths: "array[int]" = msgspec.field(default_factory=lambda: array("B"))
 
     @property
     def sliceable(self) -> bool:
@@ -34,8 +34,7 @@ class StoredLevel:
         return self.tables is not None
 
 
-@dataclass(frozen=True, slots=True)
-class StoredTile:
+class StoredTile(msgspec.Struct, frozen=True):
     """One stored JPEG tile: its place in the grid of a level (a position in the index), and its bytes in the file."""
 
     level: int

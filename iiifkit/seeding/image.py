@@ -2,8 +2,9 @@
 
 import logging
 import time
-from dataclasses import replace
 from urllib.parse import quote
+
+from msgspec.structs import replace
 
 from ..alternates import Alternates
 from ..assembly import Assembly

@@ -3,9 +3,10 @@
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
+
+import msgspec
 
 from ..errors import IIIFKitError
 from ..wording import clean
@@ -15,8 +16,7 @@ COLUMNS = ("source_id", "alternate_id")
 STANDARD_INPUT = "-"
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(msgspec.Struct, frozen=True):
     """One image to seed: the ``source`` that is read, and the ``identifier`` that its tiles are filed under."""
 
     source: str

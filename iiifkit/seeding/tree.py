@@ -1,8 +1,9 @@
 """Which pictures a seeded image consists of, and the names that viewers ask for them by: pure arithmetic."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
+
+import msgspec
 
 from ..image_api.canonical import key_path
 from ..image_api.geometry import half_up
@@ -21,16 +22,14 @@ MOST_IN_BAND = 16
 UPRIGHT = Fraction(0)
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
+class Picture(msgspec.Struct, frozen=True):
     """One picture to be made; ``names`` are the paths below the identifier, the server's own first."""
 
     plan: Plan
     names: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Band:
+class Band(msgspec.Struct, frozen=True):
     """Tiles of one size that lie side by side, or below each other if not ``across``, without a gap."""
 
     tiles: tuple[Picture, ...]
@@ -50,8 +49,7 @@ class Band:
         return Plan(box, width, height, False, UPRIGHT, start.quality, start.format)
 
 
-@dataclass(frozen=True, slots=True)
-class Spelling:
+class Spelling(msgspec.Struct, frozen=True):
     """How names are spelled: the API ``version`` of the viewers, and the one that the server keeps its answers by."""
 
     version: int

@@ -1,14 +1,14 @@
 """What a client asked, taken out of the ASGI scope once."""
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+
+import msgspec
 
 from .addresses import Addresses
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True):
     """One HTTP request. ``path`` is as received, without the prefix; ``base`` is the server's own address."""
 
     method: str

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from dataclasses import dataclass
 
 import msgspec
 from cachetools import LRUCache
@@ -34,16 +33,14 @@ VERSIONS = (2, 3)
 POLL_SECONDS = 0.2
 
 
-@dataclass(frozen=True, slots=True)
-class Ready:
+class Ready(msgspec.Struct, frozen=True):
     """A request that was understood before: all of its reply but the body, as long as the image stays the same."""
 
     resolved: Resolved
     headers: Headers
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(msgspec.Struct, frozen=True):
     """Where a path points: an API version, the address of its root, and the path below it."""
 
     version: int

@@ -1,9 +1,10 @@
 """HTTP answers as values, and the headers that every one of them carries."""
 
 import re
-from dataclasses import dataclass, field
 from email.utils import formatdate, parsedate_to_datetime
 from urllib.parse import quote
+
+import msgspec
 
 from ..errors import IIIFKitError
 from ..image_api.info import profile_uri
@@ -20,15 +21,14 @@ METHODS = b"GET, HEAD, OPTIONS"
 VARY_ACCEPT = (b"vary", b"Accept")
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True):
     """One answer. ``how`` is what the access log says of its making, ``canonical`` the request's canonical form."""
 
     status: int
     headers: Headers
     body: bytes = b""
     how: str = ""
-    canonical: str = field(default="", kw_only=True)
+    canonical: str = ""
 
 
 def representation(media_type: str, etag: str, modified: float | None, cache_control: str, link: str) -> Headers:

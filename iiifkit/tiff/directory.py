@@ -4,7 +4,8 @@ import struct
 import sys
 from array import array
 from collections import deque
-from dataclasses import dataclass
+
+import msgspec
 
 from ..blob import Blob
 from ..errors import BrokenImage
@@ -24,8 +25,7 @@ _UNSIGNED = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 _BYTES = (1, 7)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """One tag of a directory: ``count`` values of ``type``; ``field`` holds them, or the offset where they are."""
 
     type: int
