@@ -1,5 +1,6 @@
 """The command line: serve, transform, tile-seed, optimize, dump-config, plugins."""
 
+import gc
 import os
 import sys
 from typing import Any
@@ -246,6 +247,8 @@ def main() -> None:
         click.echo(f"iiifkit: Standard output cannot be written: {error.strerror}.", err=True)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(FAILED)
+    finally:
+        gc.freeze()  # at the end Python would look through all that is loaded for garbage, for a hundredth of a second
 
 
 if __name__ == "__main__":

@@ -98,11 +98,11 @@ class DiskCache:
         """
         if self._abilities is None or self._broken:
             raise CacheError("The cache folder cannot keep entries.")
-        path = Path(self._path(key))
+        path = self._path(key)
         try:
             size = len(data) if isinstance(data, bytes) else _size(data)
             if size == 0 or (self._room and not self._room.fits(size)):
-                self._forget(path)
+                self._forget(Path(path))
                 return
             before = _size_of_entry(path) if self._room else 0
             if isinstance(data, bytes):
@@ -147,15 +147,15 @@ class DiskCache:
     def _expired(self, status: os.stat_result) -> bool:
         return bool(self._ttl) and status.st_mtime + self._ttl < time.time()
 
-    def _keep(self, path: Path, data: bytes, fraction: int) -> None:
+    def _keep(self, path: str, data: bytes, fraction: int) -> None:
         self._publish_ours(self._hidden.write(data), path, fraction)
 
-    def _take(self, path: Path, file: Path, fraction: int, mode: int) -> None:
+    def _take(self, path: str, file: Path, fraction: int, mode: int) -> None:
         """Move a file in; copy it if it lies on another file system."""
         if not file.is_symlink():
             file.chmod(mode)
             try:
-                _publish(file, path, fraction)
+                _publish(str(file), path, fraction)
                 return
             except OSError as error:
                 if error.errno != errno.EXDEV:
@@ -163,11 +163,11 @@ class DiskCache:
         self._publish_ours(self._hidden.copy(file), path, fraction)
         discard(file)
 
-    def _publish_ours(self, temporary: Path, path: Path, fraction: int) -> None:
+    def _publish_ours(self, temporary: str, path: str, fraction: int) -> None:
         try:
             _publish(temporary, path, fraction)
         except BaseException:
-            discard(temporary)
+            discard(Path(temporary))
             raise
 
     def _forget(self, path: Path) -> None:
@@ -213,9 +213,9 @@ def _size(path: Path) -> int:
     return status.st_size
 
 
-def _size_of_entry(path: Path) -> int:
+def _size_of_entry(path: str) -> int:
     try:
-        return path.stat().st_size
+        return os.stat(path).st_size
     except OSError:
         return 0
 
@@ -230,18 +230,30 @@ def _touch(descriptor: int, status: os.stat_result) -> None:
             logger.debug("The time of use of a cache entry cannot be noted: %s", error)
 
 
-def _publish(temporary: Path, path: Path, fraction: int) -> None:
+def _publish(temporary: str, path: str, fraction: int) -> None:
     """Stamp a finished file and put it under its name; folders may vanish meanwhile: others remove empty ones."""
     now = time.time_ns()
     os.utime(temporary, ns=(now, now // SECOND * SECOND + fraction))
     for _ in range(_ATTEMPTS):
         try:
-            temporary.replace(path)
+            os.replace(temporary, path)
             return
         except FileNotFoundError:
             with contextlib.suppress(FileNotFoundError):
-                path.parent.mkdir(parents=True, exist_ok=True)
-    temporary.replace(path)
+                _make_folder(os.path.dirname(path))
+    os.replace(temporary, path)
+
+
+def _make_folder(folder: str) -> None:
+    """Make a folder and those that it lies in; tries before it looks, unlike `os.makedirs`."""
+    try:
+        os.mkdir(folder)
+    except FileNotFoundError:
+        _make_folder(os.path.dirname(folder))
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(folder)
+    except FileExistsError:
+        return
 
 
 def _remove(root: Path, path: Path) -> tuple[int, int]:

@@ -53,7 +53,7 @@ class HiddenFolder:
 
     def probe(self) -> Abilities:
         """Write a file and look at it. Raises `OSError` if that cannot be done."""
-        path = self.write(b"probe")
+        path = Path(self.write(b"probe"))
         try:
             now = int(time.time()) * 1_000_000_000
             os.utime(path, ns=(now, now + _PROBE_NANOSECONDS))
@@ -65,7 +65,7 @@ class HiddenFolder:
             kept, os.name == "nt" or not self._holds(secrets.token_hex(8) + _DIFFICULT), stat.S_IMODE(status.st_mode)
         )
 
-    def write(self, data: bytes) -> Path:
+    def write(self, data: bytes) -> str:
         """Return the path of a new temporary file with these bytes. Raises `OSError`, with nothing left behind."""
         path, descriptor = self._new()
         try:
@@ -76,18 +76,18 @@ class HiddenFolder:
             finally:
                 os.close(descriptor)
         except BaseException:
-            discard(path)
+            discard(Path(path))
             raise
         return path
 
-    def copy(self, source: Path) -> Path:
+    def copy(self, source: Path) -> str:
         """Return the path of a new temporary file with the bytes of ``source``. Raises `OSError`, as `write` does."""
         path, descriptor = self._new()
         try:
             with os.fdopen(descriptor, "wb") as target, source.open("rb") as file:
                 shutil.copyfileobj(file, target, _CHUNK)
         except BaseException:
-            discard(path)
+            discard(Path(path))
             raise
         return path
 
@@ -103,8 +103,8 @@ class HiddenFolder:
                 except OSError as error:
                     logger.debug("A temporary file of the cache stays behind: %s", error)
 
-    def _new(self) -> tuple[Path, int]:
-        path = self.temporaries / secrets.token_hex(16)
+    def _new(self) -> tuple[str, int]:
+        path = f"{self.temporaries}/{secrets.token_hex(16)}"
         try:
             descriptor = os.open(path, _CREATE, 0o666)
         except FileNotFoundError:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
 _JPEG_SHRINKS = (2, 4, 8)
+_COMMON = ("jpg", "png", "gif")
 _ORIENTATION_TAG = 0x0112
 _GRAY = ("1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "I;16N", "F")
 
@@ -103,7 +104,7 @@ class PillowEngine:
 
     def encode(self, picture: Picture | Raster | Animation, plan: Plan, work: Work = NO_LIMIT) -> bytes:
         """Store the picture in ``plan.format``. Raises `BrokenImage` or `Stopped`."""
-        pillow_abilities.load()
+        pillow_abilities.load_common() if plan.format in _COMMON else pillow_abilities.load()
         if isinstance(picture, Animation) and FORMATS[plan.format].animated and len(picture.frames) > 1:
             with told(work):
                 return pillow_encoding.save_animation(picture, plan.format, self._encode)

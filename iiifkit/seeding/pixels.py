@@ -1,6 +1,7 @@
 """Where the pixels of tiles come from: the image's own pyramid, or one that is built for the occasion and vanishes."""
 
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 from ..blob import FileBlob
 from ..contracts import PyramidSettings
 from ..encoding import EncodeOptions, JpegOptions
+from ..engines.pillow_abilities import load_common
 from ..engines.pillow_pixels import scale
 from ..originals import Known
 from ..preparing import LOSSY, Opened
@@ -54,6 +56,8 @@ def opened_for_tiles(
         return
     quality = _stored_quality(service, known, format, tile, encode)
     with temporary_file(folder) as path:
+        # Small pictures are made with it; while libvips builds, outside of Python, there is time to load it.
+        threading.Thread(target=load_common, name="iiifkit-load", daemon=True).start()
         with stop.long_work() as work, service.originals.open(known) as blob:
             stored = tile if tile % 16 == 0 else STORED_TILE
             service.renderer.build(blob, info, path, PyramidSettings(stored, quality, threads), work)
