@@ -47,6 +47,13 @@ class Blob(ABC):
         """Return all bytes."""
         return self.read(0, self.size)
 
+    def at_hand(self, most: int) -> bytes | None:
+        """Return all bytes, up to ``most``, if they are in memory or the system's file cache; None if that is not sure.
+
+        Never waits for a disk or a network.
+        """
+        return None
+
     def unchanged(self) -> bool:
         """Return whether the bytes are still those of `version`: nobody has written over them meanwhile."""
         return True
@@ -86,6 +93,13 @@ class BytesBlob(Blob):
         """Return the bytes themselves, not a copy."""
         return self.data
 
+    def at_hand(self, most: int) -> bytes | None:
+        """Return the bytes themselves."""
+        return self.data if self.size <= most else None
+
+
+_NO_WAITING: int = getattr(os, "RWF_NOWAIT", 0)
+
 
 def file_version(status: os.stat_result) -> str:
     """Return the version of a local file: modification time in ns, size and inode."""
@@ -117,6 +131,17 @@ class FileBlob(Blob):
             offset += len(part)
             wanted -= len(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def at_hand(self, most: int) -> bytes | None:
+        """Return all bytes if there are at most so many, and the system has them in memory."""
+        if not _NO_WAITING or self.size > most:
+            return None
+        data = bytearray(self.size)
+        try:
+            length = os.preadv(self._descriptor, (data,), 0, _NO_WAITING)
+        except OSError:  # not in memory, or a file system that cannot tell
+            return None
+        return bytes(data) if length == self.size else None
 
     def unchanged(self) -> bool:
         """Look at the open file again: another file by the same name does not matter, writing into this one does."""

@@ -23,6 +23,9 @@ from .site import Site
 
 log = logging.getLogger("iiifkit")
 
+_LOOKED = "iiifkit.looked"
+"""Where a scope keeps what came of the look for an answer at once."""
+
 LOOK_SECONDS = 1.0
 """How long the quick look into a disk cache may take, before the longer way with its own deadline is taken."""
 
@@ -51,11 +54,28 @@ class Gate:
             "/debug/vars": lambda request: pages.debug(request, metrics),
         }
 
+    def at_once(self, scope: Scope) -> Reply | None:
+        """Return the answer if it needs no waiting; None if it does, and for every error: a call tells it then."""
+        started = time.perf_counter()
+        try:
+            request = asked(scope, self._addresses)
+            reply = self._at_once(request)
+        except Exception:
+            return None
+        if isinstance(reply, Reply):
+            self._note(request, reply, time.perf_counter() - started)
+            return reply
+        scope[_LOOKED] = request, reply
+        return None
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         started = time.perf_counter()
-        request = asked(scope, self._addresses)
-        reply = self._at_once(request)
+        if _LOOKED in scope:
+            request, reply = scope[_LOOKED]
+        else:
+            request = asked(scope, self._addresses)
+            reply = self._at_once(request)
         if isinstance(reply, Ready):
             reply = await self._kept(reply)
         if reply is None:
@@ -63,9 +83,12 @@ class Gate:
         if reply is None:
             self._metrics.add("hang_ups")
             return
-        await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
+        await send({"type": "http.response.start", "status": reply.status, "headers": reply.all_headers})
         await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else reply.body})
-        seconds = time.perf_counter() - started
+        self._note(request, reply, time.perf_counter() - started)
+
+    def _note(self, request: Asked, reply: Reply, seconds: float) -> None:
+        """Count and log an answer."""
         self._metrics.answered(reply.how, reply.status, len(reply.body), seconds)
         if self._access_log is not None:
             self._access_log.write(request, reply, seconds)
@@ -138,6 +161,7 @@ class Application:
             for closing in close:
                 closing()
 
+        self.at_once = gate.at_once
         self._gate = gate
         self._rest = Starlette(routes=[Mount("/", app=gate)], lifespan=lifespan)
 

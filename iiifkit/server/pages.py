@@ -10,7 +10,7 @@ import msgspec
 from .addresses import is_forwarded, names_loopback
 from .asked import Asked
 from .metrics import Metrics, prometheus
-from .replies import Reply, text, with_length
+from .replies import Reply, text
 
 
 def health() -> Reply:
@@ -22,7 +22,7 @@ def measurements(metrics: Metrics) -> Reply:
     """Return the counters in the Prometheus text format."""
     body = ("\n".join(prometheus(metrics)) + "\n").encode()
     headers = [(b"content-type", b"text/plain; version=0.0.4; charset=utf-8"), (b"cache-control", b"no-store")]
-    return Reply(200, with_length(headers, body), body, "page")
+    return Reply(200, headers, body, "page")
 
 
 def debug(asked: Asked, metrics: Metrics) -> Reply:
@@ -31,7 +31,7 @@ def debug(asked: Asked, metrics: Metrics) -> Reply:
         return text(403, "This page is for clients on the server's own machine, without a proxy.", how="page")
     body = msgspec.json.encode(variables(metrics))
     headers = [(b"content-type", b"application/json; charset=utf-8"), (b"cache-control", b"no-store")]
-    return Reply(200, with_length(headers, body), body, "page")
+    return Reply(200, headers, body, "page")
 
 
 def is_local(asked: Asked) -> bool:

@@ -20,17 +20,24 @@ from .replies import (
     VARY_ACCEPT,
     Headers,
     Reply,
+    encode,
     link_header,
     not_modified_since,
     profile_link,
     representation,
     saved_as,
     see_other,
-    with_length,
 )
 
 VERSIONS = (2, 3)
 POLL_SECONDS = 0.2
+
+SLOW_SECONDS = 0.003
+WARY_SECONDS = 10.0
+"""A look into a local cache that takes longer than the first holds up other answers, so threads do it for a while."""
+
+MOST_AT_ONCE = 1 << 20
+"""Bytes of an entry of a local cache that is read on the event loop; larger ones take longer than a thread."""
 
 
 class Ready(msgspec.Struct, frozen=True):
@@ -38,6 +45,15 @@ class Ready(msgspec.Struct, frozen=True):
 
     resolved: Resolved
     headers: Headers
+    encoded: bytes
+
+
+class Document(msgspec.Struct, frozen=True):
+    """The info.json of one image under one address, and the tag of the image that it tells of."""
+
+    tag: str
+    etag: str
+    reply: Reply
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -70,7 +86,11 @@ class Pictures:
         self._looks: Flights[Known] = Flights()
         self._flights: Flights[bytes] = Flights()
         self._building: Flights[None] = Flights()
+        location = service.derivatives.location
+        self._local = location is not None and location.store == "file"
+        self._slow_until = 0.0
         self._ready: LRUCache[tuple[str, str], Ready] = LRUCache(remembered)
+        self._documents: LRUCache[tuple[str, str, str], Document] = LRUCache(remembered // 5)
 
     def target(self, asked: Asked) -> Target:
         """Split off the version: ``/iiif/2/``, ``/iiif/3/``, or the default version without a prefix."""
@@ -104,10 +124,30 @@ class Pictures:
             body = opened.slice(resolved.plan) if opened is not None and opened.instant else None
             if body is not None:
                 return self._reply(ready, body, "slice")
-            return None if self._service.derivatives.instant else ready
+            return None if self._service.derivatives.instant else self._from_disk(ready)
         except (Exception, SystemExit):
             # Also a plugin's mistake: the longer way meets it again, and answers for it.
             return None
+
+    def _from_disk(self, ready: Ready) -> Reply | Ready | None:
+        """Return what a local cache has, if the system has it in memory; a thread and back takes twice that time.
+
+        While the disk is slow nothing is asked of it here: what is `Ready` is returned for the threads.
+        """
+        started = time.perf_counter()
+        if not self._local or started < self._slow_until:
+            return ready
+        kept = self._service.stored(ready.resolved)
+        if kept is None:
+            return None
+        with kept:
+            body = kept.at_hand(MOST_AT_ONCE)
+        if time.perf_counter() - started > SLOW_SECONDS:
+            self._slow_until = started + WARY_SECONDS
+        if body is None:
+            return ready
+        self._metrics.add("cache_hits")
+        return self._reply(ready, body, "disk")
 
     def stop(self) -> None:
         """Stop all work; call it when no more answers are wanted."""
@@ -170,16 +210,23 @@ class Pictures:
         return self._information(asked, target, spelling, known) if known is not None else None
 
     def _information(self, asked: Asked, target: Target, spelling: str, known: Known) -> Reply:
-        document = self._service.info.build(known.info, target.root + spelling, target.version)
-        body = msgspec.json.encode(document)
         media_type = info_media_type(asked.header(b"accept"), target.version)
+        place = (asked.base, asked.path, media_type)
+        document = self._documents.get(place)
+        if document is None or document.tag != known.tag:
+            document = self._documents[place] = self._document(target, spelling, known, media_type)
+        reply = document.reply
+        if self._is_current(asked, document.etag, known.modified):
+            return Reply(304, reply.headers, b"", "304", "", reply.encoded)
+        return reply
+
+    def _document(self, target: Target, spelling: str, known: Known, media_type: str) -> Document:
+        body = msgspec.json.encode(self._service.info.build(known.info, target.root + spelling, target.version))
         level = self._service.features.level(target.version, known.info.color)
         etag = f'"{digest(known.tag, media_type, body.decode())}"'
         link = profile_link(target.version, level)
         headers = [*representation(media_type, etag, known.modified, self._cache_control, link), VARY_ACCEPT]
-        if self._is_current(asked, etag, known.modified):
-            return Reply(304, headers, how="304")
-        return Reply(200, with_length(headers, body), body, "info")
+        return Document(known.tag, etag, Reply(200, headers, body, "info", "", encode(headers)))
 
     async def _picture(self, asked: Asked, target: Target, request: ImageRequest) -> Reply:
         known = await self._look(request.identifier)
@@ -259,14 +306,14 @@ class Pictures:
         headers = representation(resolved.media_type, resolved.etag, modified, self._cache_control, link)
         plan = resolved.plan
         headers.append(saved_as(resolved.known.identifier, plan.width, plan.height, plan.format))
-        ready = self._ready[asked.base, asked.path] = Ready(resolved, headers)
+        ready = self._ready[asked.base, asked.path] = Ready(resolved, headers, encode(headers))
         return ready
 
     def _unchanged(self, asked: Asked, ready: Ready) -> Reply | None:
         resolved = ready.resolved
         if not self._is_current(asked, resolved.etag, resolved.known.modified):
             return None
-        return Reply(304, ready.headers, how="304", canonical=resolved.canonical)
+        return Reply(304, ready.headers, b"", "304", resolved.canonical, ready.encoded)
 
     @staticmethod
     def _is_current(asked: Asked, etag: str, modified: float | None) -> bool:
@@ -276,4 +323,4 @@ class Pictures:
         return not_modified_since(asked.header(b"if-modified-since"), modified)
 
     def _reply(self, ready: Ready, body: bytes, how: str) -> Reply:
-        return Reply(200, with_length(ready.headers, body), body, how, canonical=ready.resolved.canonical)
+        return Reply(200, ready.headers, body, how, ready.resolved.canonical, ready.encoded)

@@ -3,9 +3,10 @@
 import asyncio
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from .corked import CorkedTransport
+from .quick import QuickProtocol
 
 LINGER_SECONDS = 2.0
 """How long a refused client's bytes are thrown away, so that it reads why instead of seeing a broken connection."""
@@ -13,7 +14,7 @@ LINGER_SECONDS = 2.0
 _LINE_BYTES = len(": \r\n")
 
 
-class BoundedProtocol(HttpToolsProtocol):
+class BoundedProtocol(QuickProtocol):
     """Answers 431 to a head of more than ``max_head_bytes``, and 408 if it is not there in ``head_seconds``.
 
     A body, which nobody reads, may take as long as a head. A client that takes nothing of its answer for

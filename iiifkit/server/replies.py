@@ -19,16 +19,42 @@ CORS: Headers = [
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]+", re.ASCII)
 METHODS = b"GET, HEAD, OPTIONS"
 VARY_ACCEPT = (b"vary", b"Accept")
+_WITHOUT_BODY = (204, 304)
+_NOT_IN_HEADERS = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """One answer. ``how`` is what the access log says of its making, ``canonical`` the request's canonical form."""
+    """One answer. ``how`` is what the access log says of its making, ``canonical`` the request's canonical form.
+
+    ``headers`` are all but the length; ``encoded`` is the same as it is sent, if it is known already.
+    """
 
     status: int
     headers: Headers
     body: bytes = b""
     how: str = ""
     canonical: str = ""
+    encoded: bytes | None = None
+
+    @property
+    def all_headers(self) -> Headers:
+        """The headers with the body's length, where there is a body."""
+        if self.status in _WITHOUT_BODY:
+            return self.headers
+        return [*self.headers, (b"content-length", b"%d" % len(self.body))]
+
+    @property
+    def head(self) -> bytes:
+        """The same as it is sent. Raises `ValueError` if a header is not one line."""
+        head = encode(self.headers) if self.encoded is None else self.encoded
+        return head if self.status in _WITHOUT_BODY else b"%bcontent-length: %d\r\n" % (head, len(self.body))
+
+
+def encode(headers: Headers) -> bytes:
+    """Return headers as they are sent. Raises `ValueError` if one is not one line."""
+    if any(_NOT_IN_HEADERS.search(value) for _, value in headers):
+        raise ValueError("a header has to be one line")
+    return b"".join(b"%b: %b\r\n" % header for header in headers)
 
 
 def representation(media_type: str, etag: str, modified: float | None, cache_control: str, link: str) -> Headers:
@@ -62,11 +88,6 @@ def link_header(canonical: str, version: int, level: int) -> str:
     return f'<{uri}>;rel="canonical", {profile_link(version, level)}'
 
 
-def with_length(headers: Headers, body: bytes) -> Headers:
-    """Return the headers with the body's length."""
-    return [*headers, (b"content-length", b"%d" % len(body))]
-
-
 def text(status: int, sentence: str, extra: Headers | None = None, how: str = "") -> Reply:
     """Return a plain sentence as an answer."""
     body = (sentence + "\n").encode("utf-8", "replace")
@@ -77,7 +98,7 @@ def text(status: int, sentence: str, extra: Headers | None = None, how: str = ""
         (b"cache-control", b"no-store"),
         *(extra or []),
     ]
-    return Reply(status, with_length(headers, body), body, how)
+    return Reply(status, headers, body, how)
 
 
 def failed(error: IIIFKitError, version: int) -> Reply:
@@ -90,7 +111,7 @@ def failed(error: IIIFKitError, version: int) -> Reply:
 def see_other(location: str) -> Reply:
     """Return a redirect from an image's base URI to its info.json (section 2)."""
     address = quote(location, safe="%/:,!^@()*'$&+=~[];?#")
-    return Reply(303, [*CORS, (b"location", address.encode()), (b"content-length", b"0")], how="redirect")
+    return Reply(303, [*CORS, (b"location", address.encode())], how="redirect")
 
 
 def preflight() -> Reply:

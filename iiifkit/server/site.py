@@ -24,7 +24,7 @@ from .lanes import Lane
 from .listings import Listings
 from .negotiation import matches
 from .pages import is_local
-from .replies import CORS, Headers, Reply, see_other, text, with_length
+from .replies import CORS, Headers, Reply, see_other, text
 
 MANIFEST = "/manifest/"
 STATIC = "/iiifkit/static/"
@@ -145,7 +145,7 @@ class Site:
         ]
         if matches(asked.header(b"if-none-match"), etag):
             return Reply(304, headers, how="page")
-        return Reply(200, with_length(headers, body), body, "page")
+        return Reply(200, headers, body, "page")
 
     async def _manifest(self, asked: Asked, query: Query) -> Reply:
         path = decode(asked.path[len(MANIFEST) :]).removesuffix("/")
@@ -214,7 +214,7 @@ class Site:
         ]
         if matches(asked.header(b"if-none-match"), etag):
             return Reply(304, headers, how="page")
-        return Reply(200, with_length(headers, body), body, "page")
+        return Reply(200, headers, body, "page")
 
     @staticmethod
     def _html(status: int, page: Safe) -> Reply:
@@ -226,7 +226,7 @@ class Site:
             (b"referrer-policy", b"same-origin"),
             (b"cache-control", b"no-store"),
         ]
-        return Reply(status, with_length(headers, body), body, "page")
+        return Reply(status, headers, body, "page")
 
 
 def thumbnail(service: Service) -> str | None:
