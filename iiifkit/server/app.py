@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 
 from starlette.applications import Starlette
@@ -17,7 +17,7 @@ from .access import AccessLog, escaped
 from .addresses import Addresses
 from .asked import Asked, asked
 from .metrics import Metrics
-from .pictures import Pictures, Ready, Target
+from .pictures import Begun, Pictures, Target
 from .replies import METHODS, Reply, failed, preflight, text
 from .site import Site
 
@@ -25,9 +25,6 @@ log = logging.getLogger("iiifkit")
 
 _LOOKED = "iiifkit.looked"
 """Where a scope keeps what came of the look for an answer at once."""
-
-LOOK_SECONDS = 1.0
-"""How long the quick look into a disk cache may take, before the longer way with its own deadline is taken."""
 
 
 class Gate:
@@ -76,10 +73,8 @@ class Gate:
         else:
             request = asked(scope, self._addresses)
             reply = self._at_once(request)
-        if isinstance(reply, Ready):
-            reply = await self._kept(reply)
-        if reply is None:
-            reply = await self._watched(self._answer(request, scope["query_string"]), receive)
+        if not isinstance(reply, Reply):
+            reply = await self._watched(self._answer(request, scope["query_string"], reply), receive)
         if reply is None:
             self._metrics.add("hang_ups")
             return
@@ -93,7 +88,7 @@ class Gate:
         if self._access_log is not None:
             self._access_log.write(request, reply, seconds)
 
-    def _at_once(self, request: Asked) -> Reply | Ready | None:
+    def _at_once(self, request: Asked) -> Reply | Begun | None:
         """Answer what needs no waiting. Health, memory hits and 304s never queue behind renders."""
         if request.method not in ("GET", "HEAD"):
             if request.method == "OPTIONS":
@@ -102,21 +97,14 @@ class Gate:
         page = self._pages.get(request.path)
         return page(request) if page is not None else self._pictures.at_once(request)
 
-    async def _kept(self, ready: Ready) -> Reply | None:
-        """Ask the disk cache, without watching the client: that would take longer than the look itself."""
-        with suppress(Exception):  # the longer way meets it again, and answers for it
-            async with asyncio.timeout(LOOK_SECONDS):
-                return await self._pictures.kept(ready)
-        return None
-
-    async def _answer(self, request: Asked, query: bytes) -> Reply:
+    async def _answer(self, request: Asked, query: bytes, begun: Begun | None) -> Reply:
         target = self._pictures.target(request)
         page = self._site.find(request) if self._site is not None else None
         try:
             async with asyncio.timeout(self._deadline):
                 if page is not None:
                     return await page(request, Site.query(query))
-                return await self._pictures.reply(request, target)
+                return await self._pictures.reply(request, target, begun)
         except TimeoutError:
             late = DeadlineExceeded(f"The picture was not ready within {self._deadline:g} seconds; try again.", 5)
             return self._failed(late, request, target)

@@ -48,6 +48,13 @@ class Ready(msgspec.Struct, frozen=True):
     encoded: bytes
 
 
+class Begun(msgspec.Struct, frozen=True):
+    """A request that is understood, but takes more; ``missed`` if the derivative cache is known to have nothing."""
+
+    ready: Ready
+    missed: bool = False
+
+
 class Document(msgspec.Struct, frozen=True):
     """The info.json of one image under one address, and the tag of the image that it tells of."""
 
@@ -100,11 +107,11 @@ class Pictures:
                 return Target(version, asked.base + prefix, asked.path[len(prefix) :])
         return Target(self._service.default_version, asked.base + "/", asked.path[1:])
 
-    def at_once(self, asked: Asked) -> Reply | Ready | None:
+    def at_once(self, asked: Asked) -> Reply | Begun | None:
         """Return the reply that needs neither a thread nor waiting: 304, memory, or a slice of an open file.
 
-        If a look at the disk may be enough, what is `Ready` for that is returned instead. None if the request needs
-        the longer way, and also for every error, which the longer way tells.
+        What has `Begun` goes on in `reply`. None if the request has to be looked at from the start, and also for every
+        error, which `reply` tells.
         """
         try:
             if asked.path.endswith("/info.json"):
@@ -124,28 +131,27 @@ class Pictures:
             body = opened.slice(resolved.plan) if opened is not None and opened.instant else None
             if body is not None:
                 return self._reply(ready, body, "slice")
-            return None if self._service.derivatives.instant else self._from_disk(ready)
+            return Begun(ready, missed=True) if self._service.derivatives.instant else self._from_disk(ready)
         except (Exception, SystemExit):
             # Also a plugin's mistake: the longer way meets it again, and answers for it.
             return None
 
-    def _from_disk(self, ready: Ready) -> Reply | Ready | None:
+    def _from_disk(self, ready: Ready) -> Reply | Begun:
         """Return what a local cache has, if the system has it in memory; a thread and back takes twice that time.
 
-        While the disk is slow nothing is asked of it here: what is `Ready` is returned for the threads.
+        While the disk is slow nothing is asked of it here.
         """
         started = time.perf_counter()
         if not self._local or started < self._slow_until:
-            return ready
-        kept = self._service.stored(ready.resolved)
-        if kept is None:
-            return None
-        with kept:
-            body = kept.at_hand(MOST_AT_ONCE)
+            return Begun(ready)
+        kept, body = self._service.stored(ready.resolved), None
+        if kept is not None:
+            with kept:
+                body = kept.at_hand(MOST_AT_ONCE)
         if time.perf_counter() - started > SLOW_SECONDS:
             self._slow_until = started + WARY_SECONDS
         if body is None:
-            return ready
+            return Begun(ready, missed=kept is None)
         self._metrics.add("cache_hits")
         return self._reply(ready, body, "disk")
 
@@ -153,14 +159,6 @@ class Pictures:
         """Stop all work; call it when no more answers are wanted."""
         for flights in (self._looks, self._flights, self._building):
             flights.stop()
-
-    async def kept(self, ready: Ready) -> Reply | None:
-        """Return the reply that the derivative cache has, asked in a thread; None if it has none."""
-        body = await self._stored(ready.resolved)
-        if body is None:
-            return None
-        self._metrics.add("cache_hits")
-        return self._reply(ready, body, "disk")
 
     def _known_again(self, asked: Asked) -> Ready | None:
         """Return what a request means, if that can be told from memory and is still true."""
@@ -174,10 +172,10 @@ class Pictures:
         known = originals.fresh(request.identifier)
         return self._prepare(asked, target, self._service.resolve(request, known)) if known is not None else None
 
-    async def reply(self, asked: Asked, target: Target) -> Reply:
-        """Walk the line. Raises the errors of its steps."""
+    async def reply(self, asked: Asked, target: Target, begun: Begun | None = None) -> Reply:
+        """Walk the line, or the rest of it if the request has `Begun`. Raises the errors of its steps."""
         try:
-            return await self._classified(asked, target)
+            return await (self._finish(begun) if begun is not None else self._classified(asked, target))
         except SourceChanged:
             return await self._classified(asked, target)
 
@@ -232,9 +230,11 @@ class Pictures:
         known = await self._look(request.identifier)
         resolved = self._service.resolve(request, known)
         ready = self._prepare(asked, target, resolved)
-        if reply := self._unchanged(asked, ready):
-            return reply
-        body = await self._stored(resolved)
+        return self._unchanged(asked, ready) or await self._finish(Begun(ready))
+
+    async def _finish(self, begun: Begun) -> Reply:
+        ready, resolved = begun.ready, begun.ready.resolved
+        body = None if begun.missed else await self._stored(resolved)
         if body is not None:
             self._metrics.add("cache_hits")
             return self._reply(ready, body, "memory" if self._service.derivatives.instant else "disk")
@@ -242,7 +242,8 @@ class Pictures:
         body = await self._sliced(resolved)
         if body is not None:
             return self._reply(ready, body, "slice")
-        body = await self._flights.join(f"{resolved.key} {known.tag}", lambda work: self._render(resolved, work))
+        place = f"{resolved.key} {resolved.known.tag}"
+        body = await self._flights.join(place, lambda work: self._render(resolved, work))
         return self._reply(ready, body, "render")
 
     async def _sliced(self, resolved: Resolved) -> bytes | None:
@@ -253,6 +254,8 @@ class Pictures:
             return opened is not None, opened.slice(resolved.plan) if opened is not None else None
 
         known = resolved.known
+        if (ready := self._service.pyramids.ready(known)) is not None and ready.instant:
+            return ready.slice(resolved.plan)
         found, body = await self._reads.run(look)
         if found or not self._service.pyramids.wanted(resolved.plan, known):
             return body
