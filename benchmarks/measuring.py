@@ -13,8 +13,6 @@ from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
-TICKS = os.sysconf("SC_CLK_TCK")
-
 
 class Server:
     """A server in a process of its own, on a free port of 127.0.0.1; stopped at the end of a ``with`` block."""
@@ -54,9 +52,13 @@ class Server:
 
 
 def processor_seconds(pid: int) -> float:
-    """Return user and system time of a process so far, to a hundredth of a second."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
+    """Return user and system time of a process so far; Linux has a clock for every process."""
+    return time.clock_gettime(~pid << 3 | 2)
+
+
+def installed() -> None:
+    """Let Python keep what it compiles, as it is where pip has installed a program."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def free_port() -> int:

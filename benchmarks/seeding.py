@@ -18,7 +18,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from measuring import PYTHON, alternately, machine, ratio
+from measuring import PYTHON, alternately, installed, machine, ratio
 from pictures import photograph
 
 FACTORS = "8,4,2,1"
@@ -190,6 +190,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="where tiles are written; else the temporary folder")
     parser.add_argument("--largest", type=int, default=1000, help="megapixels of the largest picture")
     options = parser.parse_args()
+    installed()
     print(machine())
     with tempfile.TemporaryDirectory() as work, tempfile.TemporaryDirectory(dir=options.output) as output:
         bench = Bench(Path(work), Path(output), 1 if options.short else 12)

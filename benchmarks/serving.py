@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from measuring import PYTHON, Server, alternately, fetch, free_port, load, machine, microseconds, ratio
+from measuring import PYTHON, Server, alternately, fetch, free_port, installed, load, machine, microseconds, ratio
 from pictures import photograph, pyramid, tile_paths
 
 IIPSRV = Path("/usr/lib/iipimage-server/iipsrv.fcgi")
@@ -209,6 +209,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--only", choices=["cached", "thumbnail", "tiles", "opening"])
     chosen = parser.parse_args()
+    installed()
     rounds, requests = (1, 300) if chosen.short else (chosen.rounds, 6000)
     print(f"{machine()}. Medians of {rounds} rounds, each round in turn.\n")
     print("| what | microseconds of processor time an answer (least to most) | ratio |\n|---|---|---|")

@@ -1,0 +1,193 @@
+"""Answers that need no waiting: the same as the others, in their order, and no way around the bounds."""
+
+import re
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Serve
+from serving import Server
+from watching import make_slow_pictures, memory, wait_until
+
+from iiifkit.assembly import assemble
+from iiifkit.blob import BytesBlob, FileBlob
+from iiifkit.contracts import Cache
+from iiifkit.server import pictures as rooms
+from iiifkit.server.asked import Asked
+from iiifkit.server.lanes import Lane
+from iiifkit.server.metrics import Metrics
+from iiifkit.server.pictures import Begun, Pictures
+from iiifkit.server.replies import Reply, encode
+
+PICTURE = "/iiif/3/300x200.jpg/full/100,/0/default.jpg"
+ASK = "GET {} HTTP/1.1\r\nHost: x\r\n\r\n"
+LAST = "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+DISK = {"derivatives": {"cache": {"name": "Disk", "path": "derivatives"}}}
+
+
+def exchange(server: Server, text: str) -> bytes:
+    with server.connect() as connection:
+        connection.sendall(text.encode())
+        connection.settimeout(30)
+        return b"".join(iter(lambda: connection.recv(1 << 16), b""))
+
+
+def lines(answer: bytes) -> list[bytes]:
+    """The head of an answer, without what is another at any time."""
+    head = answer.split(b"\r\n\r\n")[0].split(b"\r\n")
+    return sorted(line for line in head if not line.startswith(b"date:"))
+
+
+@pytest.mark.parametrize("config", [{}, DISK], ids=["memory", "disk"])
+def test_an_answer_at_once_is_the_one_that_took_its_time(start: Serve, picture_folder: Path, config: Any) -> None:
+    server = start(picture_folder, config)
+    once = ASK.format(PICTURE) + LAST
+    first, second = exchange(server, once), exchange(server, once)
+    assert lines(first) == lines(second)
+    assert first.split(b"\r\n\r\n", 1)[1][:5000] == second.split(b"\r\n\r\n", 1)[1][:5000]
+    assert b"date: " in first and b"date: " in second
+    wait_until(lambda: server.access_log.count(PICTURE) >= 2)
+    how = [line.split()[-2] for line in server.access_log.splitlines() if PICTURE in line]
+    assert how == ["render", "disk" if config else "memory"]
+
+
+def test_head_304_and_http_1_0(server: Server) -> None:
+    whole = server.get(PICTURE)
+    assert server.get(PICTURE).body == whole.body
+    head = exchange(server, ASK.format(PICTURE).replace("GET", "HEAD") + LAST)
+    assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert f"content-length: {len(whole.body)}\r\n".encode() in head
+    assert head.split(b"\r\n\r\n", 1)[1].startswith(b"HTTP/1.1 200 OK\r\n")
+    same = server.get(PICTURE, If_None_Match=whole.header("ETag"))
+    assert (same.status, same.body, same.header("Content-Length")) == (304, b"", "")
+    old = exchange(server, f"GET {PICTURE} HTTP/1.0\r\n\r\n")
+    assert b"\r\nconnection: close\r\n" in old
+    assert old.endswith(whole.body)
+
+
+def test_quick_and_slow_answers_come_in_order(server: Server) -> None:
+    server.get(PICTURE)
+    slow = "/iiif/3/6000x4000.jpg/full/{},/0/default.jpg"
+    asked = [PICTURE, slow.format(431), PICTURE, "/healthz", slow.format(432), PICTURE, PICTURE]
+    answer = exchange(server, "".join(ASK.format(path) for path in asked) + LAST)
+    found = re.findall(rb"HTTP/1\.1 (\d+) |filename=\"[^\"]*-(\d+)x\d+\.jpg\"|(ok\n)", answer)
+    told = [b"".join(groups).decode() for groups in found if not groups[0]]
+    assert told == ["100", "431", "100", "ok\n", "432", "100", "100", "ok\n"]
+
+
+def test_thousands_of_pipelined_requests_are_all_answered(server: Server) -> None:
+    server.get(PICTURE)
+    answer = exchange(server, ASK.format(PICTURE) * 3000 + LAST)
+    assert answer.count(b"HTTP/1.1 200 OK\r\n") == 3001
+
+
+def test_who_asks_without_reading_fills_no_memory(start: Serve, tmp_path: Path) -> None:
+    server = start(make_slow_pictures(tmp_path / "slow"))
+    path = "/iiif/3/noise.png/full/max/0/default.png"
+    assert len(server.get(path).body) > 10_000_000
+    before = memory(server)
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.settimeout(5)
+        connection.connect(("127.0.0.1", server.port))
+        connection.sendall(ASK.format(path).encode() * 300)
+        for _ in range(20):
+            assert server.get("/healthz").status == 200
+        assert memory(server) < before + 100_000_000
+
+
+class Place:
+    """A cache that is local, and counts."""
+
+    def __init__(self, kept: Any) -> None:
+        self.kept, self.asked = kept, 0
+
+    def get(self, key: str, tag: str) -> Any:
+        self.asked += 1
+        return self.kept() if callable(self.kept) else self.kept
+
+
+def looking(picture_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: Any) -> tuple[Pictures, Place]:
+    raw = {"images": {"source": {"name": "Disk", "path": str(picture_folder)}, "cache": {"name": "Null"}}}
+    raw |= {"derivatives": {"cache": {"name": "Disk", "path": str(tmp_path / "derivatives")}}}
+    service = assemble(raw, {}).service
+    place = Place(kept)
+    monkeypatch.setattr(service.derivatives, "get", place.get)
+    lanes = [Lane(name, 1, 1) for name in ("a", "b", "c")]
+    return Pictures(service, *lanes, Metrics(), "no-cache"), place
+
+
+def ask(pictures: Pictures) -> Reply | Begun | None:
+    pictures._service.look("300x200.jpg")
+    return pictures.at_once(Asked("GET", PICTURE, "http://x", {}, None))
+
+
+def test_a_slow_disk_is_left_to_threads_for_a_while(
+    picture_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [100.0]
+    monkeypatch.setattr(rooms.time, "perf_counter", lambda: clock[0])
+
+    def slowly() -> BytesBlob:
+        clock[0] += 2 * rooms.SLOW_SECONDS
+        return BytesBlob(b"found", "1")
+
+    pictures, place = looking(picture_folder, tmp_path, monkeypatch, slowly)
+    first = ask(pictures)
+    assert isinstance(first, Reply) and (first.body, first.how) == (b"found", "disk")
+    again = ask(pictures)
+    assert isinstance(again, Begun) and not again.missed
+    assert place.asked == 1
+    clock[0] += rooms.WARY_SECONDS + 1
+    assert isinstance(ask(pictures), Reply)
+    assert place.asked == 2
+
+
+def test_what_the_cache_lacks_is_not_looked_up_twice(
+    picture_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = ask(looking(picture_folder, tmp_path, monkeypatch, None)[0])
+    assert isinstance(begun, Begun) and begun.missed
+
+
+def test_what_is_large_or_not_in_memory_is_read_in_threads(
+    picture_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for blob in (BytesBlob(bytes(rooms.MOST_AT_ONCE + 1), "1"), Elsewhere(b"far away", "1")):
+        begun = ask(looking(picture_folder, tmp_path, monkeypatch, blob)[0])
+        assert isinstance(begun, Begun) and not begun.missed
+
+
+class Elsewhere(BytesBlob):
+    def at_hand(self, most: int) -> None:
+        return None
+
+
+def test_a_cache_far_away_is_never_asked_on_the_event_loop(
+    picture_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures, place = looking(picture_folder, tmp_path, monkeypatch, BytesBlob(b"found", "1"))
+    derivatives: Cache = pictures._service.derivatives
+    monkeypatch.setattr(derivatives, "location", None)
+    far = Pictures(pictures._service, *(Lane(name, 1, 1) for name in "abc"), Metrics(), "no-cache")
+    assert isinstance(ask(far), Begun)
+    assert place.asked == 0
+
+
+def test_bytes_at_hand(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"0123456789")
+    with FileBlob(path) as blob:
+        assert blob.at_hand(10) in (b"0123456789", None)  # None where the file system cannot tell
+        assert blob.at_hand(9) is None
+        path.write_bytes(b"01234")
+        assert blob.at_hand(10) is None
+    assert BytesBlob(b"0123", "1").at_hand(4) == b"0123"
+    assert BytesBlob(b"0123", "1").at_hand(3) is None
+
+
+@pytest.mark.parametrize("value", [b"a\r\nb: c", b"a\nb", b"a\0b", b"a\x7f"])
+def test_a_header_is_one_line(value: bytes) -> None:
+    with pytest.raises(ValueError, match="one line"):
+        encode([(b"link", value)])
