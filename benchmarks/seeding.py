@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -77,7 +77,7 @@ def timed(*commands: list[str]) -> tuple[float, float]:
 
 
 def compared(title: str, rounds: int, ours: Callable[[], tuple[float, float]], *others: object) -> None:
-    """Run ours and each of the others (a name, a measure) in turn, and print the ratios of wall and processor time."""
+    """Run ours and each of the others (a name, a measure) in turn, and print a row of medians and ratios for each."""
     names, measures = others[::2], others[1::2]
     figures = alternately(rounds, ours, *measures)  # type: ignore[arg-type]
     mine = figures[0]
@@ -85,21 +85,20 @@ def compared(title: str, rounds: int, ours: Callable[[], tuple[float, float]], *
         wall = ratio([row[0] for row in mine], [row[0] for row in theirs])  # type: ignore[index]
         processor = ratio([row[1] for row in mine], [row[1] for row in theirs])  # type: ignore[index]
         seconds = statistics.median(row[0] for row in mine), statistics.median(row[0] for row in theirs)  # type: ignore[index]
-        print(
-            f"{title}, against {name}: {wall:.2f} of its time ({seconds[0]:.2f} s, {seconds[1]:.2f} s), "
-            f"{processor:.2f} of its processor time"
-        )
+        print(f"| {title} | {name} | {seconds[0]:.2f} | {seconds[1]:.2f} | {wall:.2f} | {processor:.2f} |")
 
 
 def versus(bench: Bench) -> None:
     """Compare with dzsave: one picture, and twenty."""
+    print("\n| seeding, whole processes | against | seconds | its seconds | ratio | of processor time |")
+    print("|---|---|---|---|---|---|")
     names = [f"{number:02}.jpg" for number in range(20)]
     first = photograph(bench.source / names[0], 3897, 4096)
     for name in names[1:]:
         (bench.source / name).write_bytes(first.read_bytes())
     one = names[0]
     compared(
-        f"One picture of 3897x4096 at {FACTORS}",
+        f"one picture of 3897x4096 at {FACTORS}",
         bench.rounds,
         lambda: timed(bench.command("--scale-factors", FACTORS, one)),
         "dzsave",
@@ -107,7 +106,7 @@ def versus(bench: Bench) -> None:
     )
     for processes in ("2", "1"):
         compared(
-            f"Twenty of them with --processes {processes}",
+            f"twenty of them with `--processes {processes}`",
             max(1, bench.rounds // 4),
             lambda count=processes: timed(bench.command("--scale-factors", FACTORS, "--processes", count, *names)),
             "dzsave, a process each",
@@ -134,6 +133,7 @@ def mosaic(path: Path, side: int, photo: Path) -> Path:
 
 def growth(bench: Bench, sizes: tuple[int, ...]) -> None:
     """Print seconds a megapixel and the most memory, for pictures as JPEG and as tiled TIFF."""
+    print("\n| megapixels | as | ms a megapixel | processor ms a megapixel | most memory, MB |\n|---|---|---|---|---|")
     photo = photograph(bench.work / "photograph.jpg", 2048, 2048)
     for suffix in (".jpg", ".tif"):
         for megapixels in sizes:
@@ -142,10 +142,8 @@ def growth(bench: Bench, sizes: tuple[int, ...]) -> None:
             command = [*measured_alone(), *bench.command(name)]
             done = subprocess.run(command, check=True, capture_output=True, text=True)
             wall, processor, peak = (float(word) for word in done.stdout.splitlines()[-1].split())
-            print(
-                f"{megapixels:5} megapixels, {suffix[1:]}: {1000 * wall / megapixels:5.1f} ms a megapixel, processor "
-                f"{1000 * processor / megapixels:5.1f} ms, at most {peak:,.0f} MB of memory"
-            )
+            each = f"{1000 * wall / megapixels:.1f} | {1000 * processor / megapixels:.1f}"
+            print(f"| {megapixels} | {suffix[1:]} | {each} | {peak:,.0f} |")
             (bench.source / name).unlink()
 
 
@@ -179,17 +177,17 @@ def memory(bench: Bench, images: tuple[int, int]) -> None:
         time.sleep(0.005)
     resident = [statistics.median(size for done, size in samples if abs(done - wanted) <= 2) for wanted in images]
     after = ", ".join(f"{size:,.1f} MB at image {wanted}" for wanted, size in zip(images, resident, strict=True))
-    print(f"Resident memory of a run: {after} ({resident[1] / resident[0] - 1:+.1%})")
+    print(f"\nResident memory of a run: {after} ({resident[1] / resident[0] - 1:+.1%})")
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Run all parts, or one."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--short", action="store_true", help="only see that it works")
     parser.add_argument("--only", choices=["versus", "growth", "memory"])
     parser.add_argument("--output", type=Path, help="where tiles are written; else the temporary folder")
     parser.add_argument("--largest", type=int, default=1000, help="megapixels of the largest picture")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     installed()
     print(machine())
     with tempfile.TemporaryDirectory() as work, tempfile.TemporaryDirectory(dir=options.output) as output:

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -202,13 +202,13 @@ def _body(port: int, path: str) -> bytes:
         return data
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Run all, and print a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--short", action="store_true", help="only see that it works")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--only", choices=["cached", "thumbnail", "tiles", "opening"])
-    chosen = parser.parse_args()
+    chosen = parser.parse_args(arguments)
     installed()
     rounds, requests = (1, 300) if chosen.short else (chosen.rounds, 6000)
     print(f"{machine()}. Medians of {rounds} rounds, each round in turn.\n")
