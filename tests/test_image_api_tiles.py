@@ -9,7 +9,7 @@ from iiifkit.image_api.feature_set import FeatureSet
 from iiifkit.image_api.formats import FORMATS
 from iiifkit.image_api.geometry import Limits, resolve
 from iiifkit.image_api.image import ImageInfo
-from iiifkit.image_api.info import InfoBuilder
+from iiifkit.image_api.info import LONGEST_SIDE, InfoBuilder
 from iiifkit.image_api.plan import Plan
 from iiifkit.image_api.request import ImageRequest
 from iiifkit.image_api.tiles import ceil_div, grid, is_listed, scale_factors, sizes, tile_size
@@ -89,6 +89,8 @@ def test_tiles_and_sizes_are_served_in_every_spelling_even_at_level_0(
         assert (plan.width, plan.height) == size
         assert is_listed(plan, image, limits.allow, 256)
     for version in (2, 3):
+        if h > LONGEST_SIDE:
+            break  # of a strip that is narrow enough "w," means all of its height, which no picture can have
         near = planned(f"{region}/{size[0]},", version, image, Limits(), ALL)
         assert near.width == size[0]
         if w == tile[0] * factor:
