@@ -13,6 +13,9 @@ from urllib.parse import urlencode
 
 from iiifkit import SourceError, SourceTimeout
 from urllib3 import BaseHTTPResponse, PoolManager, Timeout, exceptions
+from urllib3.connection import HTTPSConnection
+from urllib3.connectionpool import HTTPSConnectionPool
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
 PAUSES = (0.2, 0.4)
 """Seconds before the second attempt and before the third, which is the last."""
@@ -33,12 +36,18 @@ class Answer:
         self._response = response
         self.status = response.status
         self.location = response.headers.get("Location", "")
+        self.media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
 
     @property
     def length(self) -> int | None:
         """The number of bytes that the body is said to have."""
         text = self._response.headers.get("Content-Length", "")
         return int(text) if _NUMBER.fullmatch(text) else None
+
+    @property
+    def has_an_end(self) -> bool:
+        """Whether a body that breaks off would be noticed: its length is said, or it comes in chunks."""
+        return self.length is not None or "chunked" in self._response.headers.get("Transfer-Encoding", "").lower()
 
     @property
     def retry_after(self) -> int:
@@ -63,6 +72,7 @@ class Fetcher:
         context = ssl.create_default_context(cafile=authorities)
         context.sslsocket_class = _Bounded
         self._pool = PoolManager(maxsize=_CONNECTIONS, block=True, ssl_context=context)
+        self._pool.pool_classes_by_scheme = {"https": _Pool}
 
     def fetch(
         self,
@@ -83,6 +93,8 @@ class Fetcher:
             try:
                 response = self._send(url, form, until)
                 try:
+                    if response.headers.get("Content-Encoding", "identity").lower() not in ("", "identity"):
+                        raise SourceError("Flickr compressed an answer, though it was asked not to.")
                     if pause is None or response.status not in _TRANSIENT:
                         return take(Answer(response))
                 finally:
@@ -126,6 +138,37 @@ class Fetcher:
         )
 
 
+class _Connection(HTTPSConnection):
+    """Connects, and agrees on keys, within its time-out as a whole, whatever number of addresses a name has."""
+
+    def _new_conn(self: Any) -> socket.socket:
+        until = time.monotonic() + self.timeout
+        try:
+            found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            raise NameResolutionError(self.host, self, socket.gaierror(str(error))) from error
+        failure: OSError | None = None
+        for family, kind, protocol, _, address in found:
+            connection = socket.socket(family, kind, protocol)
+            try:
+                _arm(connection, until)
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                connection.connect(address)
+                _arm(connection, until)
+            except OSError as error:
+                connection.close()
+                failure = error
+            else:
+                return connection
+        if isinstance(failure, TimeoutError):
+            raise ConnectTimeoutError(self, _LATE) from failure
+        raise NewConnectionError(self, "no connection") from failure
+
+
+class _Pool(HTTPSConnectionPool):
+    ConnectionCls = _Connection
+
+
 class _Bounded(ssl.SSLSocket):
     """A socket whose timeout bounds all receiving until the next `settimeout`, not each receiving.
 
@@ -140,8 +183,13 @@ class _Bounded(ssl.SSLSocket):
 
     def recv_into(self, *arguments: Any, **named: Any) -> int:
         if self._until is not None:
-            left = self._until - time.monotonic()
-            if left <= 0:
-                raise TimeoutError("timed out")
-            socket.socket.settimeout(self, left)
+            _arm(self, self._until)
         return super().recv_into(*arguments, **named)
+
+
+def _arm(connection: socket.socket, until: float) -> None:
+    """Let the next operation take until then. Raises `TimeoutError` if that has passed."""
+    left = until - time.monotonic()
+    if left <= 0:
+        raise TimeoutError("timed out")
+    socket.socket.settimeout(connection, left)

@@ -10,6 +10,7 @@ LABELS = ("Original", "Large 2048", "Large 1600", "Large")
 """The sizes that are good enough, the best first."""
 
 _HOST = re.compile(r"[a-z0-9.-]+(?::[0-9]{1,5})?", re.ASCII)
+_CODE = re.compile(r"-?[0-9]{1,9}", re.ASCII)
 _REST = re.compile(r"/[!-\[\]-~]{0,2000}", re.ASCII)
 _NONSENSE = "Flickr sent an answer that cannot be understood."
 _NOT_FOUND = (1, 2)
@@ -58,17 +59,21 @@ def not_found(photo: str) -> ImageNotFound:
     return ImageNotFound(f"There is no public photo {photo} on Flickr.")
 
 
+def unavailable(seconds: int) -> Overloaded:
+    """Return the error that says that Flickr is down, and after how many seconds to ask again."""
+    return Overloaded("Flickr is not available for now; try again later.", seconds)
+
+
 def _refusal(code: int | str, photo: str) -> ImageNotFound | SourceError | Overloaded:
-    try:
-        number = int(code)
-    except ValueError:
+    if not _CODE.fullmatch(str(code)):
         return SourceError(_NONSENSE)
+    number = int(code)
     if number in _NOT_FOUND:
         return not_found(photo)
     if number == _BAD_KEY:
         return SourceError("Flickr does not accept the API key that the config gives in flickr.apikey.")
     if number in _UNAVAILABLE:
-        return Overloaded("Flickr is not available for now; try again later.", 30)
+        return unavailable(30)
     return SourceError(f"Flickr answered with its error {number}.")
 
 

@@ -20,13 +20,13 @@ from iiifkit import (
     ImageNotFound,
     ImageOverLimit,
     Location,
-    Overloaded,
     SourceError,
 )
 from msgspec import Meta, Struct
 
 from .lookups import Lookups
-from .sizes import best_source, not_found
+from .quiet import Quiet
+from .sizes import best_source, not_found, unavailable
 
 if TYPE_CHECKING:
     from .fetching import Answer
@@ -39,7 +39,8 @@ LARGEST_ANSWER = 256 * 1024
 
 DEFAULT_MAX_BYTES = 1_000_000_000
 
-_PHOTO = re.compile(r"[0-9]{1,20}", re.ASCII)
+_PHOTO = re.compile(r"[1-9][0-9]{0,19}", re.ASCII)
+_PICTURE = re.compile(r"image/.*|.*/octet-stream|", re.ASCII)
 _SHOWN = 80
 _GONE = (404, 410)
 _NOT_STORED = "The photo cannot be stored while it is read."
@@ -108,6 +109,8 @@ class FlickrSource:
         self._place = place
         self._fetcher = Fetcher(place.authorities)
         self._lookups = Lookups(self._look_up, options.ttl)
+        self._questions = Quiet("Flickr answers no more questions of this API key for now.")
+        self._downloads = Quiet("Flickr hands out no more photos for now.")
 
     def version(self, identifier: str) -> str:
         """Return the version by what is remembered of the photo, or ask Flickr.
@@ -138,6 +141,7 @@ class FlickrSource:
         self._fetcher.close()
 
     def _look_up(self, photo: str) -> str:
+        self._questions.keep()
         form = {
             "method": "flickr.photos.getSizes",
             "api_key": self._key,
@@ -150,7 +154,9 @@ class FlickrSource:
 
     def _answered(self, photo: str, answer: "Answer") -> str:
         if answer.status == 429:
-            raise Overloaded("Flickr answers no more questions of this API key for now.", answer.retry_after)
+            raise self._questions.begin(answer.retry_after)
+        if answer.status == 503:
+            raise unavailable(answer.retry_after)
         if answer.status != 200:
             raise SourceError(f"Flickr's API answered {answer.status}.")
         data = b"".join(answer.chunks(LARGEST_ANSWER + 1))
@@ -160,15 +166,23 @@ class FlickrSource:
 
     def _download(self, photo: str, url: str) -> Blob | None:
         """Return the bytes of a photo; None if it is not at this address any more."""
+        self._downloads.keep()
         return self._fetcher.fetch(url, self._options.download_timeout, partial(self._downloaded, photo, _version(url)))
 
     def _downloaded(self, photo: str, version: str, answer: "Answer") -> Blob | None:
         if answer.status in _GONE or (300 <= answer.status < 400 and _UNAVAILABLE in answer.location):
             return None
         if answer.status == 429:
-            raise Overloaded("Flickr hands out no more photos for now.", answer.retry_after)
+            raise self._downloads.begin(answer.retry_after)
+        if answer.status == 503:
+            raise unavailable(answer.retry_after)
         if answer.status != 200:
             raise SourceError(f"Flickr answered {answer.status} for the photo {photo}; redirects are not followed.")
+        if not _PICTURE.fullmatch(answer.media_type):
+            # It would be kept as the photo, for as long as that is at its address.
+            raise SourceError(f"Flickr sent something else instead of the photo {photo}.")
+        if not answer.has_an_end:
+            raise SourceError(f"Flickr did not say how long the photo {photo} is.")
         self._check(photo, answer.length or 0)
         body = self._body(photo, answer)
         kept = bytearray()

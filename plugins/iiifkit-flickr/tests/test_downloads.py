@@ -1,18 +1,15 @@
 """Downloads of photos: what is kept, what breaks off, and what is gone."""
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from asking import DATA, PHOTO, Open, got
 from flickr import KEY, Flickr, Handler
-from iiifkit import Environment, ImageNotFound, ImageOverLimit, SourceError, SourceTimeout
+from iiifkit import Environment, ImageNotFound, ImageOverLimit, Overloaded, SourceError, SourceTimeout
 
 from iiifkit_flickr.source import FlickrBlock, FlickrOptions, FlickrSource, build
 
-Open = Callable[..., FlickrSource]
-PHOTO = "7618829486"
-DATA = b"photo" * 1000
 LARGE_DATA = bytes(range(256)) * 8192
 
 
@@ -21,9 +18,9 @@ def a_photo(flickr: Flickr) -> None:
     flickr.photos[PHOTO] = DATA
 
 
-def got(source: FlickrSource, photo: str = PHOTO) -> bytes:
-    with source.open(photo) as blob:
-        return blob.read_all()
+def chunked(data: bytes) -> bytes:
+    """The rest of an answer, its body in one chunk."""
+    return b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(data), data)
 
 
 class TestDownloads:
@@ -46,10 +43,53 @@ class TestDownloads:
 
     def test_a_limit_of_bytes_that_were_not_announced(self, open_source: Open, flickr: Flickr) -> None:
         flickr.spoil = lambda handler: (
-            handler.command == "GET" and handler.write(b"HTTP/1.1 200 OK\r\n\r\n" + LARGE_DATA)
+            handler.command == "GET" and handler.write(b"HTTP/1.1 200 OK\r\n" + chunked(LARGE_DATA))
         )
         with pytest.raises(ImageOverLimit):
             open_source(max_bytes=1_500_000).open(PHOTO)
+
+    def test_a_photo_in_chunks(self, open_source: Open, flickr: Flickr) -> None:
+        flickr.spoil = lambda handler: (
+            handler.command == "GET" and handler.write(b"HTTP/1.1 200 OK\r\n" + chunked(DATA))
+        )
+        assert got(open_source()) == DATA
+
+    def test_chunks_that_break_off(self, open_source: Open, flickr: Flickr) -> None:
+        for cut in (-5, -1000):
+            flickr.spoil = lambda handler, cut=cut: (
+                handler.command == "GET" and handler.write(b"HTTP/1.1 200 OK\r\n" + chunked(DATA)[:cut])
+            )
+            with pytest.raises(SourceError, match="broke off"):
+                open_source().open(PHOTO)
+
+    def test_a_photo_whose_breaking_off_could_not_be_noticed(self, open_source: Open, flickr: Flickr) -> None:
+        flickr.spoil = lambda handler: handler.command == "GET" and handler.write(b"HTTP/1.1 200 OK\r\n\r\n" + DATA)
+        with pytest.raises(SourceError, match="did not say how long"):
+            open_source().open(PHOTO)
+
+    @pytest.mark.parametrize("media_type", ["text/html; charset=utf-8", "TEXT/plain", "application/json", "x"])
+    def test_a_page_instead_of_a_photo(self, open_source: Open, flickr: Flickr, media_type: str) -> None:
+        flickr.spoil = lambda handler: (
+            handler.command == "GET" and handler.reply(200, b"<h1>Sorry</h1>", {"Content-Type": media_type})
+        )
+        with pytest.raises(SourceError, match="something else instead of the photo"):
+            open_source().open(PHOTO)
+
+    @pytest.mark.parametrize("media_type", ["image/png", "Image/JPEG; q=1", "application/octet-stream", ""])
+    def test_other_media_types_are_photos(self, open_source: Open, flickr: Flickr, media_type: str) -> None:
+        flickr.spoil = lambda handler: (
+            handler.command == "GET" and handler.reply(200, DATA, {"Content-Type": media_type} if media_type else {})
+        )
+        assert got(open_source()) == DATA
+
+    def test_too_many_downloads(self, open_source: Open, flickr: Flickr) -> None:
+        flickr.spoil = lambda handler: handler.command == "GET" and handler.reply(429)
+        source = open_source()
+        for _ in range(3):
+            with pytest.raises(Overloaded, match="hands out no more photos") as caught:
+                source.open(PHOTO)
+            assert 59 <= caught.value.retry_after <= 60
+        assert len(flickr.told) == 2
 
     @pytest.mark.parametrize("data", [DATA, LARGE_DATA])
     @pytest.mark.parametrize("times", [1, 9])

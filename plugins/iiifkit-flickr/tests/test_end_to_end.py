@@ -45,8 +45,22 @@ def test_many_tiles_of_a_photo_ask_flickr_once(config: dict[str, Any], flickr: F
         assert (status, json.loads(body)["width"]) == (200, 640)
         assert flickr.told == [f"sizes {PHOTO}", flickr.path(PHOTO, "Original")]
         assert server.get("/iiif/3/1/info.json")[0] == 404
-        assert server.get("/iiif/3/photo.jpg/info.json")[0] == 404
+        for name in ("photo.jpg", "..%2Fx", f"..%2F{PHOTO}", f"{PHOTO}%2F..", f"%2F{PHOTO}", "%D9%A1", f"0{PHOTO}"):
+            assert server.get(f"/iiif/3/{name}/info.json")[0] == 404
+        assert flickr.told == ["sizes 1"]
         assert KEY not in server.log
+
+
+def test_a_page_instead_of_a_photo_is_not_kept(config: dict[str, Any], flickr: Flickr, tmp_path: Path) -> None:
+    with Server(tmp_path, config, elsewhere(flickr)) as server:
+        flickr.spoil = lambda handler: (
+            handler.command == "GET" and handler.reply(200, b"<h1>Sorry</h1>", {"Content-Type": "text/html"})
+        )
+        status, body = server.get(f"/iiif/3/{PHOTO}/info.json")
+        assert status == 502
+        assert b"something else" in body
+        flickr.spoil = lambda _: False
+        assert server.get(f"/iiif/3/{PHOTO}/info.json")[0] == 200
 
 
 def test_flickrs_troubles_are_answers(config: dict[str, Any], flickr: Flickr, tmp_path: Path) -> None:

@@ -3,10 +3,10 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
+from asking import DATA, PHOTO, Open, got, refusal
 from flickr import KEY, LARGE, MEDIUM, Flickr, Handler
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,37 +15,14 @@ from iiifkit import (
     ImageNotFound,
     Overloaded,
     SourceError,
-    SourceTimeout,
 )
 
-from iiifkit_flickr.source import FLICKR, FlickrBlock, FlickrOptions, FlickrSource
-
-Open = Callable[..., FlickrSource]
-PHOTO = "7618829486"
-DATA = b"photo" * 1000
+from iiifkit_flickr.source import FLICKR, FlickrBlock
 
 
 @pytest.fixture(autouse=True)
 def a_photo(flickr: Flickr) -> None:
     flickr.photos[PHOTO] = DATA
-
-
-def got(source: FlickrSource, photo: str = PHOTO) -> bytes:
-    with source.open(photo) as blob:
-        return blob.read_all()
-
-
-def refusal(source: FlickrSource, photo: str = PHOTO) -> IIIFKitError:
-    """The error of both methods."""
-    errors = []
-    for method in (source.version, source.open):
-        with pytest.raises(IIIFKitError) as caught:
-            method(photo)
-        errors.append(caught.value)
-    assert type(errors[0]) is type(errors[1])
-    assert str(errors[0]) == str(errors[1])
-    assert KEY not in str(errors[0])
-    return errors[0]
 
 
 class TestSizes:
@@ -213,7 +190,25 @@ class TestAsking:
 
     @pytest.mark.parametrize(
         "identifier",
-        ["", "1" * 21, "-1", "+1", "1_000", "1.0", "١٢٣", "1\n", " 1", "1/2", "0x1", "1&api_key=2", "x" * 9999],
+        [
+            "",
+            "0",
+            "01",
+            "1" * 21,
+            "../x",
+            "..",
+            "-1",
+            "+1",
+            "1_000",
+            "1.0",
+            "١٢٣",
+            "1\n",
+            " 1",
+            "1/2",
+            "0x1",
+            "1&api_key=2",
+            "x" * 9999,
+        ],
     )
     def test_what_is_no_number_is_not_asked_for(self, open_source: Open, flickr: Flickr, identifier: str) -> None:
         error = refusal(open_source(), identifier)
@@ -237,6 +232,9 @@ class TestErrors:
             (116, SourceError, "its error 116"),
             (-5, SourceError, "its error -5"),
             ("x", SourceError, "cannot be understood"),
+            ("\u0661", SourceError, "cannot be understood"),
+            ("9" * 4000, SourceError, "cannot be understood"),
+            (10**30, SourceError, "cannot be understood"),
         ],
     )
     def test_codes(self, open_source: Open, flickr: Flickr, code: Any, kind: type[IIIFKitError], said: str) -> None:
@@ -245,6 +243,7 @@ class TestErrors:
         assert type(error) is kind
         assert said in str(error)
         assert "whatever" not in str(error)
+        assert len(str(error)) < 200
 
     def test_a_wrong_key(self, open_source: Open) -> None:
         assert "flickr.apikey" in str(refusal(open_source(key="another")).args[0])
@@ -258,7 +257,25 @@ class TestErrors:
         assert isinstance(error, Overloaded)
         assert error.retry_after == seconds
 
-    @pytest.mark.parametrize("status", [301, 302, 401, 403, 404, 418, 500, 503])
+    def test_after_too_many_questions_it_is_quiet_for_a_while(self, open_source: Open, flickr: Flickr) -> None:
+        flickr.photos["2"] = DATA
+        flickr.spoil = lambda handler: handler.reply(429, headers={"Retry-After": "1"})
+        source = open_source()
+        for photo in (PHOTO, PHOTO, "2"):
+            with pytest.raises(Overloaded, match="no more questions"):
+                source.version(photo)
+        assert flickr.told == [f"sizes {PHOTO}"]
+        flickr.spoil = lambda _: False
+        time.sleep(1.1)
+        assert got(source) == DATA
+
+    def test_flickr_is_down(self, open_source: Open, flickr: Flickr) -> None:
+        flickr.spoil = lambda handler: handler.reply(503, headers={"Retry-After": "9"})
+        error = refusal(open_source())
+        assert isinstance(error, Overloaded)
+        assert (str(error), error.retry_after) == ("Flickr is not available for now; try again later.", 9)
+
+    @pytest.mark.parametrize("status", [301, 302, 401, 403, 404, 418, 500, 502])
     def test_statuses_of_the_api(self, open_source: Open, flickr: Flickr, status: int) -> None:
         flickr.spoil = lambda handler: handler.reply(status, headers={"Location": f"https://{flickr.host}/elsewhere"})
         error = refusal(open_source())
@@ -299,6 +316,10 @@ class TestErrors:
         flickr.spoil = lambda handler: handler.reply(200, body)
         assert type(refusal(open_source())) is SourceError
 
+    def test_an_answer_that_is_compressed_all_the_same(self, open_source: Open, flickr: Flickr) -> None:
+        flickr.spoil = lambda handler: handler.reply(200, b"\x1f\x8b", {"Content-Encoding": "gzip"})
+        assert "compressed" in str(refusal(open_source()))
+
     def test_an_answer_without_end(self, open_source: Open, flickr: Flickr) -> None:
         flickr.spoil = lambda handler: handler.reply(200, b" " * 10_000_000)
         assert str(refusal(open_source())) == "Flickr sent an answer that is too long."
@@ -329,35 +350,3 @@ class TestErrors:
                 raise AssertionError("a version was made of nonsense")
 
         check()
-
-    def test_an_authority_that_is_not_known(self, flickr: Flickr) -> None:
-        from dataclasses import replace
-
-        source = FlickrSource(KEY, FlickrOptions(), place=replace(flickr.place, authorities=None))
-        error = refusal(source)
-        assert str(error) == "Flickr cannot be understood or trusted."
-        source.close()
-
-    def test_nobody_listens(self, flickr: Flickr) -> None:
-        from dataclasses import replace
-
-        source = FlickrSource(KEY, FlickrOptions(), place=replace(flickr.place, api="https://127.0.0.1:1/"))
-        assert str(refusal(source)) == "Flickr cannot be reached."
-        source.close()
-
-    @pytest.mark.parametrize("how", ["hang", "headers", "body"])
-    def test_the_deadline_is_kept(self, open_source: Open, flickr: Flickr, how: str) -> None:
-        def spoil(handler: Handler) -> bool:
-            if how == "hang":
-                return handler.hang()
-            if how == "headers":
-                return handler.drip(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 90)
-            handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
-            return handler.drip(b"x" * 1000)
-
-        flickr.spoil = spoil
-        source = open_source(timeout=0.5)
-        started = time.monotonic()
-        with pytest.raises(SourceTimeout, match="in time"):
-            source.version(PHOTO)
-        assert time.monotonic() - started < 3
