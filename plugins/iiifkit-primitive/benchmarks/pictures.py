@@ -28,6 +28,10 @@ from iiifkit_primitive.wish import MODES
 NAMES = ("astronaut.png", "chelsea.png", "coffee.png", "hubble_deep_field.jpg", "retina.jpg", "rocket.jpg")
 
 
+Row = tuple[float, float, float, float, float]
+"""Seconds and score, those of the original's search, and the ratio of the scores."""
+
+
 def load(name: str, width: int) -> Picture:
     """Return one of scikit-image's photographs, as wide as asked for."""
     with Image.open(Path(skimage.__file__).parent / "data" / name) as image:
@@ -54,7 +58,7 @@ def paint(
 
 
 def main() -> None:
-    """Print a table in Markdown."""
+    """Print two tables in Markdown."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("names", nargs="*", default=NAMES, metavar="NAME")
     parser.add_argument("--width", type=int, default=500)
@@ -66,20 +70,36 @@ def main() -> None:
     print(f"{arguments.iterations} iterations, {arguments.width} pixels wide, alpha automatic\n")
     print("| photograph | mode | CPU s | score | CPU s, original's | score, original's | ratio of scores |")
     print("|---|---|--:|--:|--:|--:|--:|")
-    rows = []
+    measured: dict[str, list[Row]] = {called: [] for called in MODES}
     for name in arguments.names:
         photograph = load(name, arguments.width)
         for mode, called in enumerate(MODES):
             (seconds, score), (its_seconds, its_score) = (
                 paint(photograph, copied, find, mode, arguments.iterations) for copied, find in searches
             )
-            rows.append((seconds, score, its_seconds, its_score, score / its_score))
-            print(f"| {name} | {called} {cells(rows[-1])}", flush=True)
-    print(f"| mean | {cells(tuple(np.mean(rows, axis=0)))}")
-    print(f"| most | {cells(tuple(np.max(rows, axis=0)))}")
+            row = (seconds, score, its_seconds, its_score, score / its_score)
+            measured[called].append(row)
+            print(f"| {name} | {called} {cells(row)}", flush=True)
+    print(summary(measured))
 
 
-def cells(row: tuple[float, ...]) -> str:
+def summary(measured: dict[str, list[Row]]) -> str:
+    """Return the README's table: each mode's figures over all photographs."""
+    lines = [
+        "",
+        "| mode | processor time, mean | most | original's rule, mean | score / original's rule, mean | range |",
+        "|---|--:|--:|--:|--:|--:|",
+    ]
+    for called, rows in measured.items():
+        seconds, _, its_seconds, _, ratios = zip(*rows, strict=True)
+        lines.append(
+            f"| {called} | {np.mean(seconds):.1f} s | {max(seconds):.1f} s | {np.mean(its_seconds):.1f} s "
+            f"| {np.mean(ratios):.3f} | {min(ratios):.3f} to {max(ratios):.3f} |"
+        )
+    return "\n".join(lines)
+
+
+def cells(row: Row) -> str:
     """Return one row's figures as cells of the table."""
     return "| {:.2f} | {:.5f} | {:.2f} | {:.5f} | {:.3f} |".format(*row)
 

@@ -74,6 +74,12 @@ def cache_folder() -> Path | None:
     return None
 
 
+def is_kept() -> bool:
+    """Return whether there is compiled code to load, so that a start takes a second, not a quarter of a minute."""
+    folder = cache_folder()
+    return folder is not None and any(folder.rglob("*.nbc"))
+
+
 @contextmanager
 def _numba_keeps_in(folder: Path | None) -> Iterator[bool]:
     """Point numba to the folder while a kernel is declared; it has no setting of this for one function alone."""

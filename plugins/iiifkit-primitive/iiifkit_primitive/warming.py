@@ -16,9 +16,14 @@ GLANCE = 0.05
 def warm_up() -> None:
     """Run everything once on a tiny picture, which imports numba and compiles, or loads, all kernels."""
     started = time.monotonic()
-    from .compiling import despite_cache
+    from .compiling import despite_cache, is_kept
     from .painting import rehearse
 
+    if not is_kept():
+        log.info(
+            "primitive: compiling, once after each installation or upgrade; requests for it wait about a quarter of a "
+            "minute, unless python -m iiifkit_primitive is run beforehand"
+        )
     despite_cache(rehearse)
     log.info("primitive: ready after %.1f seconds", time.monotonic() - started)
 

@@ -24,8 +24,8 @@ class Wish:
         form = _FORM.fullmatch(text)
         if form is None:
             raise BadRequest(
-                "The quality primitive is written primitive:MODE,ITERATIONS,ALPHA, three whole numbers without blanks; "
-                "for example primitive:5,100,128."
+                "The quality primitive is written primitive:MODE,ITERATIONS,ALPHA, three whole numbers of at most nine "
+                "digits, without blanks; for example primitive:5,100,128."
             )
         mode, iterations, alpha = (int(number) for number in form.groups())
         if mode >= len(MODES):

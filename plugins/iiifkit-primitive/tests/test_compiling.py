@@ -1,4 +1,5 @@
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,7 +13,7 @@ PACKAGE = Path(iiifkit_primitive.__file__).parent
 
 PICTURE = """
 import hashlib, logging
-logging.basicConfig(format="%(message)s", level=logging.WARNING)
+logging.basicConfig(format="%(message)s", level=logging.INFO)
 from iiifkit import QualityRequest, Raster
 from iiifkit_primitive.options import PrimitiveOptions
 from iiifkit_primitive.quality import PrimitiveQuality
@@ -22,6 +23,24 @@ print(hashlib.sha256(result.data).hexdigest())
 from iiifkit_primitive import compiling
 print(compiling.cache_folder())
 """
+
+
+FLOATS = """
+for kernel in compiling._kernels:
+    for text in kernel.inspect_llvm().values():
+        assert text.startswith("; ModuleID"), "there is nothing to inspect"
+        for line in text.splitlines():
+            if ("double" in line or "float" in line) and not line.startswith("declare"):
+                print(line.strip())
+"""
+"""Prints every instruction that has to do with floating-point numbers, of code that was compiled just now."""
+
+WHOLE = re.compile(
+    r"%[^ ]+ = ([us]itofp (nneg )?(i64|<[0-9]+ x i64>) [^ ]+ to (double|<[0-9]+ x double>)"
+    r"|(tail )?call (double|<[0-9]+ x double>) @(llvm\.sqrt\.[a-z0-9]+|sqrt)\((double|<[0-9]+ x double>) [^ ]+\)"
+    r"|fptosi (double|<[0-9]+ x double>) [^ ]+ to (i64|<[0-9]+ x i64>))"
+)
+"""A whole number with a fraction made of it, its root, and that cut to a whole one. IEEE 754 leaves no choice there."""
 
 
 def run(code=PICTURE, path=None, **environment):
@@ -69,16 +88,36 @@ def test_other_sources_have_another_folder(sealed, tmp_path):
 @pytest.mark.slow
 def test_without_any_place_it_compiles_each_time_and_says_so(sealed, tmp_path):
     (tmp_path / "file").write_text("")
-    done = run(PICTURE, sealed, NUMBA_CACHE_DIR=str(tmp_path / "file"))
-    assert done.stdout.split() == [run().stdout.split()[0], "None"]
+    done = run(PICTURE + FLOATS, sealed, NUMBA_CACHE_DIR=str(tmp_path / "file"))
+    kept = run()
+    assert done.stdout.split()[:2] == [kept.stdout.split()[0], "None"]
     assert "set NUMBA_CACHE_DIR" in done.stderr
+    assert "primitive: compiling" in done.stderr
+    assert "primitive: compiling" not in kept.stderr
+    only_roots(done)
 
 
 @pytest.mark.slow
 def test_another_processor_and_compiler_setting_give_the_same_picture(tmp_path):
     """Without vector instructions, fused multiply-add and most optimizations."""
-    plain = run(NUMBA_CACHE_DIR=str(tmp_path), NUMBA_CPU_NAME="generic", NUMBA_CPU_FEATURES="", NUMBA_OPT="1")
+    simple = {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": "", "NUMBA_OPT": "1"}
+    plain = run(PICTURE + FLOATS, NUMBA_CACHE_DIR=str(tmp_path), **simple)
     assert plain.stdout.split()[0] == run().stdout.split()[0]
+    only_roots(plain)
+
+
+def only_roots(done):
+    """No floating-point number is added, multiplied or compared: nothing can be fused, reordered or rounded twice."""
+    lines = done.stdout.splitlines()[2:]
+    assert any("sqrt" in line for line in lines)
+    assert [line for line in lines if not WHOLE.match(line)] == []
+
+
+def test_compiling_ahead():
+    run()
+    said = run("import runpy; runpy.run_module('iiifkit_primitive', run_name='__main__')").stdout
+    assert "takes about a quarter of a minute" in said
+    assert f"is compiled; its code is kept in {PACKAGE}" in said
 
 
 @pytest.mark.slow

@@ -3,9 +3,8 @@ import sys
 from pathlib import Path
 
 import msgspec
-import pluggy
 import pytest
-from iiifkit import BadRequest, Environment, hookspecs
+from iiifkit import BadRequest, Environment
 
 import iiifkit_primitive
 from iiifkit_primitive import plugin
@@ -13,12 +12,7 @@ from iiifkit_primitive.options import PrimitiveOptions
 
 
 def offer():
-    manager = pluggy.PluginManager("iiifkit")
-    manager.add_hookspecs(hookspecs)
-    manager.register(plugin)
-    manager.check_pending()
-    (offers,) = manager.hook.iiifkit_qualities()
-    return offers["primitive"]
+    return plugin.iiifkit_qualities()["primitive"]
 
 
 def test_the_door():

@@ -65,6 +65,16 @@ def test_the_picture_is_this_one_on_every_machine(mode, digest):
     assert hashlib.sha256(picture.data).hexdigest()[:16] == digest
 
 
+def test_a_large_and_a_transparent_picture_are_these_on_every_machine():
+    """Averaged down for the search, and drawn with scales that are no whole numbers."""
+    large, clear = noise(613, 1025), np.concatenate([noise(60, 50), noise(60, 50, 3)[:, :, :1]], axis=2)
+    digests = [
+        hashlib.sha256(apply(Raster.from_array(picture), "primitive:0,20,0").data).hexdigest()[:16]
+        for picture in (large, clear)
+    ]
+    assert digests == ["598fba7d39bcfcb7", "62a34eeb4f680f66"]
+
+
 @pytest.mark.parametrize("bands", [1, 2, 3, 4])
 @pytest.mark.parametrize("format", ["png", "gif"])
 def test_bands_and_alpha_are_kept(bands, format):
