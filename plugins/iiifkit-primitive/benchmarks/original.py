@@ -8,18 +8,23 @@ import numpy as np
 
 from iiifkit_primitive.chance import Chance, between, deviate
 from iiifkit_primitive.compiling import kernel, part
+from iiifkit_primitive.outlines import SPANS
 from iiifkit_primitive.scoring import WORTHLESS, score
 from iiifkit_primitive.shapes import (
     ALPHA,
     CIRCLE,
+    CURVE,
     ELLIPSE,
     KIND,
     MARGIN,
     NUMBERS,
+    POLYGON,
     RECTANGLE,
     TRIANGLE,
     Shape,
     copy,
+    corner,
+    is_open,
     is_stout,
     throw,
     within,
@@ -31,7 +36,7 @@ from iiifkit_primitive.sums import SUMS, Sums
 def find(best: Shape, mode: int, alpha: int, sums: Sums, chance: Chance) -> None:
     """Write the shape that the original's rule finds into ``best``; for `iiifkit_primitive.search.find`."""
     height, width, least = sums.shape[0], sums.shape[1] - 1, WORTHLESS
-    outline, total = np.empty((2, height), np.int64), np.empty(SUMS, np.int64)
+    outline, total = np.empty((2 * SPANS, height), np.int64), np.empty(SUMS, np.int64)
     climber, trial = np.zeros(NUMBERS, np.int64), np.empty(NUMBERS, np.int64)
     for _ in range(16):
         reached, age = WORTHLESS, -1000
@@ -67,6 +72,16 @@ def change(shape: Shape, automatic: bool, width: int, height: int, chance: Chanc
             move(shape, 1, 0, width, height, chance)
         else:
             shape[3] = shape[4] = within(shape[3] + deviate(chance, 16), 1, min(width, height) - 1)
+    elif kind == CURVE:
+        bend(shape, width, height, chance)
+    elif kind == POLYGON:
+        place = corner(between(chance, 0, 3))
+        if between(chance, 0, 3) == 0:
+            other = corner(between(chance, 0, 3))
+            shape[place], shape[other] = shape[other], shape[place]
+            shape[place + 1], shape[other + 1] = shape[other + 1], shape[place + 1]
+        else:
+            move(shape, place, MARGIN, width, height, chance)
     else:
         what = between(chance, 0, 2)
         if what == 0:
@@ -80,6 +95,18 @@ def change(shape: Shape, automatic: bool, width: int, height: int, chance: Chanc
             shape[5] = (shape[5] + deviate(chance, 32)) % 360
     if automatic:
         shape[ALPHA] = within(shape[ALPHA] + between(chance, -10, 10), 1, 255)
+
+
+@part
+def bend(shape: Shape, width: int, height: int, chance: Chance) -> None:
+    """Move one point of a curve; its width remains, as with the original, though that has one width for all."""
+    for _ in range(100):
+        place = 1 + 2 * between(chance, 0, 2)
+        x, y = shape[place], shape[place + 1]
+        move(shape, place, MARGIN, width, height, chance)
+        if is_open(shape):
+            return
+        shape[place], shape[place + 1] = x, y
 
 
 @part

@@ -34,15 +34,16 @@ def best_color(missing: int, present: int, pixels: int, alpha: int) -> int:
 
 @part
 def count_colors(
-    target: Small, canvas: Small, band: int, outline: Outline, top: int, bottom: int
+    target: Small, canvas: Small, band: int, outline: Outline, top: int, bottom: int, spans: int
 ) -> tuple[Counts, Counts]:
     """Return, for each color on the canvas inside an outline, how many pixels have it, and the sum of their targets."""
     counts, wanted = np.zeros(256, np.int64), np.zeros(256, np.int64)
-    for y in range(top, bottom):
-        first, end = columns(outline[LEFT, y], outline[RIGHT, y], canvas.shape[1])
-        for x in range(first, end):
-            counts[canvas[y, x, band]] += 1
-            wanted[canvas[y, x, band]] += target[y, x, band]
+    for span in range(0, 2 * spans, 2):
+        for y in range(top, bottom):
+            first, end = columns(outline[LEFT + span, y], outline[RIGHT + span, y], canvas.shape[1])
+            for x in range(first, end):
+                counts[canvas[y, x, band]] += 1
+                wanted[canvas[y, x, band]] += target[y, x, band]
     return counts, wanted
 
 

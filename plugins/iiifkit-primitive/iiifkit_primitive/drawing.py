@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from .coloring import blend
 from .compiling import kernel
-from .outlines import CELL_BITS, LEFT, RIGHT, SCALE_BITS, Outline, trace
+from .outlines import CELL_BITS, LEFT, RIGHT, SCALE_BITS, SPANS, Outline, trace
 from .search import Stroke
 from .shapes import ALPHA, Shape
 from .small_copy import Picture
@@ -30,7 +30,7 @@ class Drawing:
         self.picture[:] = background
         self._x_scale = (width << SCALE_BITS) // small_width
         self._y_scale = (height * LINES << SCALE_BITS) // small_height
-        self._outline = np.empty((2, height * LINES), np.int64)
+        self._outline = np.empty((2 * SPANS, height * LINES), np.int64)
         self._coverage = np.empty(width + 2, np.int32)
 
     def draw(self, stroke: Stroke) -> None:
@@ -57,19 +57,20 @@ def draw_shape(
     """
     width, bands = picture.shape[1], picture.shape[2]
     edge, whole, alpha = width << CELL_BITS, np.int32(255 * FULL), np.int32(shape[ALPHA])
-    top, bottom = trace(shape, x_scale, y_scale, outline)
+    top, bottom, spans = trace(shape, x_scale, y_scale, outline)
     for y in range(top // LINES, -(-bottom // LINES)):
         for x in range(len(coverage)):
             coverage[x] = 0
         first, end = width, 0
         for line in range(max(top, y * LINES), min(bottom, (y + 1) * LINES)):
-            start, stop = max(0, outline[LEFT, line]), min(edge, outline[RIGHT, line])
-            if start < stop:
-                first, end = min(first, start >> CELL_BITS), max(end, (stop + _CELL - 1) >> CELL_BITS)
-                coverage[start >> CELL_BITS] += _CELL - (start & (_CELL - 1))
-                coverage[(start >> CELL_BITS) + 1] += start & (_CELL - 1)
-                coverage[stop >> CELL_BITS] -= _CELL - (stop & (_CELL - 1))
-                coverage[(stop >> CELL_BITS) + 1] -= stop & (_CELL - 1)
+            for span in range(0, 2 * spans, 2):
+                start, stop = max(0, outline[LEFT + span, line]), min(edge, outline[RIGHT + span, line])
+                if start < stop:
+                    first, end = min(first, start >> CELL_BITS), max(end, (stop + _CELL - 1) >> CELL_BITS)
+                    coverage[start >> CELL_BITS] += _CELL - (start & (_CELL - 1))
+                    coverage[(start >> CELL_BITS) + 1] += start & (_CELL - 1)
+                    coverage[stop >> CELL_BITS] -= _CELL - (stop & (_CELL - 1))
+                    coverage[(stop >> CELL_BITS) + 1] -= stop & (_CELL - 1)
         covered = np.int32(0)
         for x in range(first, end):
             covered += coverage[x]

@@ -16,8 +16,8 @@ def score(shape: Shape, sums: Sums, outline: Outline, total: Total) -> int:
 
     Blending is taken as exact. A shape that covers no pixel is `WORTHLESS`.
     """
-    top, bottom = trace(shape, ONE, ONE, outline)
-    pixels, alpha = sum_runs(sums, outline, top, bottom, total), shape[ALPHA]
+    top, bottom, spans = trace(shape, ONE, ONE, outline)
+    pixels, alpha = sum_runs(sums, outline, top, bottom, spans, total), shape[ALPHA]
     if pixels == 0:
         return WORTHLESS
     gained, spread = -total[PRODUCT], total[SQUARE]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from .chance import Chance, seeded
 from .coloring import best_color, best_rounded_color, blend, count_colors, error_of
 from .compiling import kernel, part
-from .outlines import LEFT, RIGHT, Outline, columns, trace
+from .outlines import LEFT, RIGHT, SPANS, Outline, columns, trace
 from .scoring import ONE, WORTHLESS, score
 from .shapes import ALPHA, AUTOMATIC, NUMBERS, Shape, change, copy, throw
 from .sums import LONGEST_ROW, MISSING, PRESENT, SUMS, Small, Sums, Total, sum_rows, sum_runs
@@ -90,7 +90,11 @@ def begin(target: Small, canvas: Small, sums: Sums) -> None:
 @kernel
 def find(best: Shape, mode: int, alpha: int, sums: Sums, chance: Chance) -> None:
     """Write the shape that wins one tournament into ``best``."""
-    outline, total, trial = np.empty((2, sums.shape[0]), np.int64), np.empty(SUMS, np.int64), np.empty_like(best)
+    outline, total, trial = (
+        np.empty((2 * SPANS, sums.shape[0]), np.int64),
+        np.empty(SUMS, np.int64),
+        np.empty_like(best),
+    )
     climbers, scores = np.zeros((CLIMBERS, NUMBERS), np.int64), np.empty(CLIMBERS, np.int64)
     for place in range(CLIMBERS):
         scores[place] = _throw_best(climbers[place], trial, mode, alpha, sums, chance, outline, total)
@@ -164,22 +168,23 @@ def lay(shape: Shape, colors: NDArray[np.int64], target: Small, canvas: Small, s
 
     The colors are written into ``colors``. A change of 0 or more means that nothing was laid.
     """
-    outline, total = np.empty((2, sums.shape[0]), np.int64), np.empty(SUMS, np.int64)
-    top, bottom = trace(shape, ONE, ONE, outline)
-    pixels, alpha, difference = sum_runs(sums, outline, top, bottom, total), shape[ALPHA], 0
+    outline, total = np.empty((2 * SPANS, sums.shape[0]), np.int64), np.empty(SUMS, np.int64)
+    top, bottom, spans = trace(shape, ONE, ONE, outline)
+    pixels, alpha, difference = sum_runs(sums, outline, top, bottom, spans, total), shape[ALPHA], 0
     if pixels == 0:
         return 0
     for band in range(3):
         guess = best_color(total[MISSING + band], total[PRESENT + band], pixels, alpha)
-        counts, wanted = count_colors(target, canvas, band, outline, top, bottom)
+        counts, wanted = count_colors(target, canvas, band, outline, top, bottom, spans)
         colors[band], least = best_rounded_color(counts, wanted, alpha, guess)
         difference += least - error_of(counts, wanted, 0, 0)
     if difference >= 0:
         return difference
-    for y in range(top, bottom):
-        first, end = columns(outline[LEFT, y], outline[RIGHT, y], canvas.shape[1])
-        for x in range(first, end):
-            for band in range(3):
-                canvas[y, x, band] = blend(np.int64(canvas[y, x, band]), colors[band], alpha, 255)
+    for span in range(0, 2 * spans, 2):
+        for y in range(top, bottom):
+            first, end = columns(outline[LEFT + span, y], outline[RIGHT + span, y], canvas.shape[1])
+            for x in range(first, end):
+                for band in range(3):
+                    canvas[y, x, band] = blend(np.int64(canvas[y, x, band]), colors[band], alpha, 255)
     sum_rows(target, canvas, sums, top, bottom)
     return difference

@@ -1,12 +1,17 @@
 """The shapes: how one is thrown at random, and how it is changed a little.
 
-A shape is an array of eight whole numbers: its kind, six parameters, its alpha. Coordinates are pixels of
-the small copy that is searched on. The parameters by kind:
+A shape is an array of ten whole numbers: its kind, six parameters, its alpha, two more parameters. Coordinates are
+pixels of the small copy that is searched on. The parameters by kind:
 
 - triangle: x, y of three corners, each at most `MARGIN` outside the picture;
 - rectangle: x, y of two opposite corners, whose pixels belong to it;
 - ellipse and circle: x, y of the center, then the two radii;
-- rotated rectangle: x, y of the center, the two sides, the angle in degrees.
+- rotated rectangle: x, y of the center, the two sides, the angle in degrees;
+- curve, a quadratic Bezier curve: x, y of its begin, of the point it bends to, and of its end; beyond alpha its width;
+- rotated ellipse: x, y of the center, the two radii, the angle in degrees;
+- polygon, which may be concave or cross itself: x, y of three corners, beyond alpha those of the fourth.
+
+Corners and points of curves are at most `MARGIN` outside the picture, too.
 """
 
 import numpy as np
@@ -17,10 +22,10 @@ from .compiling import Number, part
 
 Shape = NDArray[np.int64]
 
-TRIANGLE, RECTANGLE, ELLIPSE, CIRCLE, ROTATED_RECTANGLE = range(1, 6)
-KIND, ALPHA, NUMBERS = 0, 7, 8
+TRIANGLE, RECTANGLE, ELLIPSE, CIRCLE, ROTATED_RECTANGLE, CURVE, ROTATED_ELLIPSE, POLYGON = range(1, 9)
+KIND, ALPHA, WIDTH, FOURTH, NUMBERS = 0, 7, 8, 8, 10
 MIXTURE = 0
-"""The mode that takes every kind; the other modes are the kinds' own numbers."""
+"""The mode that takes every kind up to the rotated rectangle; the other modes are the kinds' own numbers."""
 
 MARGIN = 16
 """How far outside the picture a triangle's corner may be, in pixels."""
@@ -28,7 +33,10 @@ MARGIN = 16
 AUTOMATIC = 0
 """The alpha of a request that leaves alpha to the search."""
 
-_NEAR, _LARGEST = 15, 32
+WIDEST = 16
+"""The width of the widest curve, in pixels."""
+
+_NEAR, _NEARBY, _LARGEST = 15, 20, 32
 _TRIES = 100
 _FARTHEST_BITS = 5
 
@@ -39,7 +47,7 @@ def throw(shape: Shape, mode: int, alpha: int, width: int, height: int, chance: 
     kind = between(chance, TRIANGLE, ROTATED_RECTANGLE) if mode == MIXTURE else mode
     x, y = between(chance, 0, width - 1), between(chance, 0, height - 1)
     shape[KIND], shape[1], shape[2] = kind, x, y
-    shape[5] = shape[6] = 0
+    shape[5] = shape[6] = shape[8] = shape[9] = 0
     shape[ALPHA] = 128 if alpha == AUTOMATIC else alpha
     if kind == TRIANGLE:
         _throw_corners(shape, chance)
@@ -49,11 +57,18 @@ def throw(shape: Shape, mode: int, alpha: int, width: int, height: int, chance: 
         shape[4] = within(y + between(chance, 1, _LARGEST), 0, height - 1)
     elif kind == CIRCLE:
         shape[3] = shape[4] = between(chance, 1, _LARGEST)
+    elif kind == CURVE:
+        _throw_curve(shape, width, height, chance)
+        _change_curve(shape, width, height, chance)
+    elif kind == POLYGON:
+        for place in (3, 5, FOURTH):
+            _throw_point(shape, place, x, y, width, height, chance)
+        _change_polygon(shape, width, height, chance)
     else:
         shape[3], shape[4] = between(chance, 1, _LARGEST), between(chance, 1, _LARGEST)
-        if kind == ROTATED_RECTANGLE:
+        if kind != ELLIPSE:
             shape[5] = between(chance, 0, 359)
-            _change_rotated_rectangle(shape, width, height, chance)
+            _change_rotated(shape, width, height, chance)
 
 
 @part
@@ -66,6 +81,26 @@ def _throw_corners(shape: Shape, chance: Chance) -> None:
         if is_stout(shape):
             return
     shape[3], shape[4], shape[5], shape[6] = x + _NEAR, y, x, y + _NEAR
+
+
+@part
+def _throw_curve(shape: Shape, width: int, height: int, chance: Chance) -> None:
+    """Throw the second and third point of a curve, each near the one before, and its width."""
+    for _ in range(_TRIES):
+        _throw_point(shape, 3, shape[1], shape[2], width, height, chance)
+        _throw_point(shape, 5, shape[3], shape[4], width, height, chance)
+        if is_open(shape):
+            break
+    else:
+        shape[3], shape[4], shape[5], shape[6] = shape[1], shape[2], shape[1], shape[2] + _NEAR
+    shape[WIDTH] = between(chance, 1, WIDEST // 2)
+
+
+@part
+def _throw_point(shape: Shape, place: int, x: int, y: int, width: int, height: int, chance: Chance) -> None:
+    """Throw the point whose x is at ``place`` near another."""
+    shape[place] = within(x + between(chance, -_NEARBY, _NEARBY), -MARGIN, width - 1 + MARGIN)
+    shape[place + 1] = within(y + between(chance, -_NEARBY, _NEARBY), -MARGIN, height - 1 + MARGIN)
 
 
 @part
@@ -87,8 +122,12 @@ def change(shape: Shape, automatic: bool, width: int, height: int, chance: Chanc
         _change_ellipse(shape, width, height, chance)
     elif kind == CIRCLE:
         _change_circle(shape, width, height, chance)
+    elif kind == CURVE:
+        _change_curve(shape, width, height, chance)
+    elif kind == POLYGON:
+        _change_polygon(shape, width, height, chance)
     else:
-        _change_rotated_rectangle(shape, width, height, chance)
+        _change_rotated(shape, width, height, chance)
     if automatic:
         shape[ALPHA] = within(shape[ALPHA] + between(chance, -10, 10), 1, 255)
 
@@ -123,7 +162,7 @@ def _change_circle(shape: Shape, width: int, height: int, chance: Chance) -> Non
 
 
 @part
-def _change_rotated_rectangle(shape: Shape, width: int, height: int, chance: Chance) -> None:
+def _change_rotated(shape: Shape, width: int, height: int, chance: Chance) -> None:
     what = between(chance, 0, 2)
     if what == 0:
         _move(shape, 1, 0, width, height, chance)
@@ -132,6 +171,38 @@ def _change_rotated_rectangle(shape: Shape, width: int, height: int, chance: Cha
         shape[4] = within(shape[4] + _step(chance), 1, height - 1)
     else:
         shape[5] = (shape[5] + _step(chance)) % 360
+
+
+@part
+def _change_curve(shape: Shape, width: int, height: int, chance: Chance) -> None:
+    if between(chance, 0, 3) == 0:
+        shape[WIDTH] = within(shape[WIDTH] + deviate(chance, 1 << between(chance, 0, 2)), 1, WIDEST)
+        return
+    for _ in range(_TRIES):
+        place = 1 + 2 * between(chance, 0, 2)
+        x, y = shape[place], shape[place + 1]
+        _move(shape, place, MARGIN, width, height, chance)
+        if is_open(shape):
+            return
+        shape[place], shape[place + 1] = x, y
+
+
+@part
+def _change_polygon(shape: Shape, width: int, height: int, chance: Chance) -> None:
+    """Move a corner, or have two corners change places."""
+    place = corner(between(chance, 0, 3))
+    if between(chance, 0, 3) == 0:
+        other = corner(between(chance, 0, 3))
+        shape[place], shape[other] = shape[other], shape[place]
+        shape[place + 1], shape[other + 1] = shape[other + 1], shape[place + 1]
+    else:
+        _move(shape, place, MARGIN, width, height, chance)
+
+
+@part
+def corner(number: int) -> int:
+    """Return where the x of a polygon's corner is, of corner 0 to 3."""
+    return FOURTH if number == 3 else 1 + 2 * number
 
 
 @part
@@ -159,6 +230,20 @@ def _is_wide(shape: Shape, corner: int, second: int, third: int) -> bool:
     ax, ay = shape[second] - shape[corner], shape[second + 1] - shape[corner + 1]
     bx, by = shape[third] - shape[corner], shape[third + 1] - shape[corner + 1]
     return bool(abs(ax * by - ay * bx) * 1_000_000 > (ax * bx + ay * by) * 267_949)
+
+
+@part
+def is_open(shape: Shape) -> bool:
+    """Return whether a curve's ends are farther from each other than from the point that it bends to."""
+    ends = _distance(shape, 1, 5)
+    return bool(ends > _distance(shape, 1, 3) and ends > _distance(shape, 3, 5))
+
+
+@part
+def _distance(shape: Shape, one: int, other: int) -> Number:
+    """Return the squared distance of two points."""
+    x, y = shape[other] - shape[one], shape[other + 1] - shape[one + 1]
+    return x * x + y * y
 
 
 @part

@@ -40,15 +40,16 @@ def sum_rows(target: Small, canvas: Small, sums: Sums, top: int, bottom: int) ->
 
 
 @part
-def sum_runs(sums: Sums, outline: Outline, top: int, bottom: int, total: Total) -> int:
+def sum_runs(sums: Sums, outline: Outline, top: int, bottom: int, spans: int, total: Total) -> int:
     """Write the sums over the pixels inside an outline into ``total``; return how many pixels they are."""
     pixels, last = 0, sums.shape[1] - 1
     for place in range(SUMS):
         total[place] = 0
-    for y in range(top, bottom):
-        first, end = columns(outline[LEFT, y], outline[RIGHT, y], last)
-        if first < end:
-            pixels += end - first
-            for place in range(SUMS):
-                total[place] += sums[y, end, place] - sums[y, first, place]
+    for span in range(0, 2 * spans, 2):
+        for y in range(top, bottom):
+            first, end = columns(outline[LEFT + span, y], outline[RIGHT + span, y], last)
+            if first < end:
+                pixels += end - first
+                for place in range(SUMS):
+                    total[place] += sums[y, end, place] - sums[y, first, place]
     return pixels

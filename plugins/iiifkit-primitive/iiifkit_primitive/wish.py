@@ -5,7 +5,10 @@ from dataclasses import dataclass
 
 from iiifkit import BadRequest
 
-MODES = ("mixture", "triangle", "rectangle", "ellipse", "circle", "rotated rectangle")
+MODES = (
+    *("mixture", "triangle", "rectangle", "ellipse", "circle", "rotated rectangle"),
+    *("curve", "rotated ellipse", "polygon"),
+)
 
 _FORM = re.compile(r"[^:]{1,64}:([0-9]{1,9}),([0-9]{1,9}),([0-9]{1,9})")
 

@@ -41,18 +41,19 @@ def outline_of(shape, x_scale, y_scale, outline):
 
 @kernel
 def inside(shape, width, height, out):
-    """Mark the pixels of the small copy that a shape covers."""
-    outline = np.empty((2, height), np.int64)
-    top, bottom = outlines.trace(shape, scoring.ONE, scoring.ONE, outline)
-    for y in range(top, bottom):
-        first, end = outlines.columns(outline[0, y], outline[1, y], width)
-        for x in range(first, end):
-            out[y, x] = True
+    """Count how often a shape covers the pixels of the small copy: once, or never."""
+    outline = np.empty((2 * outlines.SPANS, height), np.int64)
+    top, bottom, spans = outlines.trace(shape, scoring.ONE, scoring.ONE, outline)
+    for span in range(0, 2 * spans, 2):
+        for y in range(top, bottom):
+            first, end = outlines.columns(outline[span, y], outline[span + 1, y], width)
+            for x in range(first, end):
+                out[y, x] += 1
 
 
 @kernel
 def score_of(shape, table):
-    outline, total = np.empty((2, table.shape[0]), np.int64), np.empty(sums.SUMS, np.int64)
+    outline, total = np.empty((2 * outlines.SPANS, table.shape[0]), np.int64), np.empty(sums.SUMS, np.int64)
     return scoring.score(shape, table, outline, total)
 
 

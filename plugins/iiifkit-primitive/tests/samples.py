@@ -21,3 +21,9 @@ def noise(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
     y, x = np.mgrid[:height, :width]
     bands = [(x * (3 + band) + y * (5 - band) + (x // 7 ^ y // 5) * 40 + seed * 31) % 256 for band in range(3)]
     return np.stack(bands, axis=2).astype(np.uint8)
+
+
+def shape_of(kind, *parameters, alpha=255):
+    """The numbers of a shape: six parameters, alpha, and what parameters curves and polygons have beyond six."""
+    padded = [*parameters, *[0] * (8 - len(parameters))]
+    return np.array([kind, *padded[:6], alpha, *padded[6:]], np.int64)

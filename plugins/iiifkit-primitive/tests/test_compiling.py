@@ -18,8 +18,10 @@ from iiifkit import QualityRequest, Raster
 from iiifkit_primitive.options import PrimitiveOptions
 from iiifkit_primitive.quality import PrimitiveQuality
 raster = Raster(64, 48, 3, bytes(n * n // 7 % 256 for n in range(64 * 48 * 3)))
-result = PrimitiveQuality(PrimitiveOptions()).apply(raster, QualityRequest("primitive:0,30,0"))
-print(hashlib.sha256(result.data).hexdigest())
+quality = PrimitiveQuality(PrimitiveOptions())
+wishes = ["primitive:0,30,0", *(f"primitive:{mode},8,0" for mode in (6, 7, 8))]
+results = [quality.apply(raster, QualityRequest(wish)) for wish in wishes]
+print(hashlib.sha256(b"".join(result.data for result in results)).hexdigest())
 from iiifkit_primitive import compiling
 print(compiling.cache_folder())
 """
@@ -99,8 +101,8 @@ def test_without_any_place_it_compiles_each_time_and_says_so(sealed, tmp_path):
 
 @pytest.mark.slow
 def test_another_processor_and_compiler_setting_give_the_same_picture(tmp_path):
-    """Without vector instructions, fused multiply-add and most optimizations."""
-    simple = {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": "", "NUMBA_OPT": "1"}
+    """Without vector instructions, fused multiply-add and most optimizations; and every index is checked."""
+    simple = {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": "", "NUMBA_OPT": "1", "NUMBA_BOUNDSCHECK": "1"}
     plain = run(PICTURE + FLOATS, NUMBA_CACHE_DIR=str(tmp_path), **simple)
     assert plain.stdout.split()[0] == run().stdout.split()[0]
     only_roots(plain)

@@ -8,8 +8,8 @@ from iiifkit_primitive.quality import PrimitiveQuality
 
 
 class TestPrimitive(QualityContract):
-    good = ("primitive:1,2,128", "primitive:0,1,0")
-    bad = ("primitive", "primitive:6,1,128", "primitive:1,0,128", "primitive:1,101,128", "primitive:1,1,256")
+    good = ("primitive:1,2,128", "primitive:0,1,0", "primitive:6,1,0", "primitive:8,1,0")
+    bad = ("primitive", "primitive:9,1,128", "primitive:1,0,128", "primitive:1,101,128", "primitive:1,1,256")
 
     def make_quality(self) -> Quality:
         return PrimitiveQuality(PrimitiveOptions())

@@ -5,24 +5,37 @@ import pytest
 
 from iiifkit_primitive.drawing import Drawing
 from iiifkit_primitive.search import Search, Stroke
-from iiifkit_primitive.shapes import CIRCLE, ELLIPSE, RECTANGLE, ROTATED_RECTANGLE, TRIANGLE
+from iiifkit_primitive.shapes import (
+    CIRCLE,
+    CURVE,
+    ELLIPSE,
+    POLYGON,
+    RECTANGLE,
+    ROTATED_ELLIPSE,
+    ROTATED_RECTANGLE,
+    TRIANGLE,
+)
 from iiifkit_primitive.small_copy import small_copy
-from samples import photograph
+from samples import photograph, shape_of
 
 
 def drawn(shape, factor=1, alpha=255):
     """The coverage of a shape, 0 to 1, on a picture of 80 by 80 small pixels enlarged."""
     drawing = Drawing(80 * factor, 80 * factor, 80, 80, (0,))
-    drawing.draw(Stroke(np.array([*shape, *[0] * (7 - len(shape)), alpha], np.int64), (255, 255, 255), 0))
+    drawing.draw(Stroke(shape_of(*shape, alpha=alpha), (255, 255, 255), 0))
     return drawing.picture[:, :, 0] / 255
 
 
+SINE, COSINE = math.sin(math.radians(33)), math.cos(math.radians(33))
 SHAPES = {
     "triangle": ((TRIANGLE, 10, 10, 60, 20, 30, 70), 0.5 * abs(50 * 60 - 10 * 20)),
     "rectangle": ((RECTANGLE, 50, 9, 10, 19), 41 * 11),
     "ellipse": ((ELLIPSE, 40, 40, 30, 11), math.pi * 30 * 11),
     "circle": ((CIRCLE, 40, 40, 25, 25), math.pi * 25 * 25),
     "rotated rectangle": ((ROTATED_RECTANGLE, 40, 40, 50, 9, 33), 50 * 9),
+    "rotated ellipse": ((ROTATED_ELLIPSE, 40, 40, 30, 11, 33), math.pi * 30 * 11),
+    "polygon": ((POLYGON, 10, 10, 60, 20, 40, 30, 30, 70), 1050),
+    "curve": ((CURVE, 10, 60, 30, 5, 70, 40, 7), 7 * 81.226),
 }
 
 
@@ -46,11 +59,14 @@ def test_a_shape_looks_as_its_name_says(name):
         "ellipse": math.pi / 4,
         "circle": math.pi / 4,
         "rotated rectangle": area / 46.8 / 34.8,
+        "rotated ellipse": area / (2 * math.hypot(30 * COSINE, 11 * SINE) * 2 * math.hypot(30 * SINE, 11 * COSINE)),
+        "polygon": area / (50 * 60),
+        "curve": area / 65.59 / 38.31,
     }
     assert len(y) / box == pytest.approx(filled[name], rel=0.02)
     if name == "circle":
         assert np.ptp(x) == np.ptp(y)
-    if name != "triangle":
+    if name not in ("triangle", "polygon", "curve"):
         turned = covered[::-1, ::-1]
         middle_x, middle_y = (x.min() + x.max()) / 2, (y.min() + y.max()) / 2
         shift = int(2 * middle_y) - (covered.shape[0] - 1), int(2 * middle_x) - (covered.shape[1] - 1)
@@ -73,7 +89,7 @@ def test_edges_are_smooth_and_the_inside_is_full(name):
 
 def test_a_rectangle_between_pixels_covers_them_by_halves():
     drawing = Drawing(6, 6, 4, 4, (0,))
-    drawing.draw(Stroke(np.array([RECTANGLE, 1, 1, 2, 2, 0, 0, 255], np.int64), (255, 255, 255), 0))
+    drawing.draw(Stroke(shape_of(RECTANGLE, 1, 1, 2, 2), (255, 255, 255), 0))
     edge = [0, 128, 255, 255, 128, 0]
     assert drawing.picture[2, :, 0].tolist() == edge
     assert drawing.picture[:, 2, 0].tolist() == edge
@@ -83,12 +99,12 @@ def test_a_rectangle_between_pixels_covers_them_by_halves():
 @pytest.mark.parametrize("alpha", [1, 64, 255])
 def test_alpha_blends(alpha):
     drawing = Drawing(9, 9, 9, 9, (200, 100, 0))
-    drawing.draw(Stroke(np.array([RECTANGLE, 0, 0, 8, 8, 0, 0, alpha], np.int64), (0, 255, 255), 0))
+    drawing.draw(Stroke(shape_of(RECTANGLE, 0, 0, 8, 8, alpha=alpha), (0, 255, 255), 0))
     expected = [round(c + (to - c) * alpha / 255) for c, to in zip((200, 100, 0), (0, 255, 255), strict=True)]
     assert (drawing.picture == expected).all()
 
 
-@pytest.mark.parametrize("mode", range(6))
+@pytest.mark.parametrize("mode", range(9))
 def test_drawn_at_its_own_size_a_picture_is_that_of_the_search_but_for_its_edges(mode):
     target = photograph("coffee.png", 120)
     search = Search(target, mode, 128)
@@ -124,12 +140,15 @@ def test_the_largest_sides_do_not_overflow():
         small = (400, 1) if width > height else (1, 400)
         drawing = Drawing(width, height, *small, (0, 0, 0))
         for shape in (
-            (RECTANGLE, 0, 0, small[0] - 1, small[1] - 1, 0, 0, 255),
-            (ROTATED_RECTANGLE, small[0] // 2, small[1] // 2, 800, 800, 45, 0, 255),
-            (ELLIPSE, small[0] // 2, small[1] // 2, 400, 400, 0, 0, 255),
-            (TRIANGLE, -16, -16, small[0] * 2 + 16, -16, -16, small[1] * 2 + 16, 255),
+            (RECTANGLE, 0, 0, small[0] - 1, small[1] - 1),
+            (ROTATED_RECTANGLE, small[0] // 2, small[1] // 2, 800, 800, 45),
+            (ELLIPSE, small[0] // 2, small[1] // 2, 400, 400),
+            (ROTATED_ELLIPSE, small[0] // 2, small[1] // 2, 400, 399, 30),
+            (POLYGON, -16, -16, small[0] + 16, -16, small[0] + 16, small[1] + 16, -16, small[1] + 16),
+            (CURVE, 0, 0, small[0] // 2, small[1] // 2, small[0], small[1], 16),
+            (TRIANGLE, -16, -16, small[0] * 2 + 16, -16, -16, small[1] * 2 + 16),
         ):
             drawing.picture[:] = 0
-            drawing.draw(Stroke(np.array(shape, np.int64), (255, 255, 255), 0))
+            drawing.draw(Stroke(shape_of(*shape), (255, 255, 255), 0))
             assert drawing.picture[height // 2, width // 2].tolist() == [255] * 3
             assert drawing.picture[height // 3, width // 3].tolist() == [255] * 3

@@ -120,7 +120,7 @@ def test_on_one_processor_it_is_the_same_picture_and_webp_may_move(server, tmp_p
         (f"5,{'9' * 40},0", "at most nine digits"),
         ("5,0,0", "at least 1 iteration"),
         ("5,1,999", "was asked for alpha 999; it is 1 to 255, or 0"),
-        ("6,1,0", "primitive:mode,iterations,alpha"),
+        ("9,1,0", "primitive:mode,iterations,alpha"),
         ("5,-1,0", "primitive:mode,iterations,alpha"),
         ("5,1", "primitive:mode,iterations,alpha"),
         ("%D9%A5,1,1", "primitive:mode,iterations,alpha"),

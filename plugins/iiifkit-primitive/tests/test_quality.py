@@ -31,7 +31,7 @@ def distance(one, other):
     return float(((np.asarray(one).astype(float) - np.asarray(other)) ** 2).mean() ** 0.5)
 
 
-@pytest.mark.parametrize("mode", range(6))
+@pytest.mark.parametrize("mode", range(9))
 def test_it_is_like_the_picture(coffee, mode):
     few, many = apply(coffee, f"primitive:{mode},5,0"), apply(coffee, f"primitive:{mode},60,0")
     plain = np.full((coffee.height, coffee.width, 3), np.asarray(coffee).mean((0, 1)))
@@ -41,7 +41,7 @@ def test_it_is_like_the_picture(coffee, mode):
 
 
 def test_the_same_request_gives_the_same_picture_whatever_goes_on_beside(coffee):
-    texts = [f"primitive:{mode},8,{alpha}" for mode in range(6) for alpha in (0, 128)]
+    texts = [f"primitive:{mode},8,{alpha}" for mode in range(9) for alpha in (0, 128)]
     alone = [apply(coffee, text) for text in texts]
     with ThreadPoolExecutor(8) as pool:
         beside = list(pool.map(lambda text: apply(coffee, text), texts * 2))
@@ -58,6 +58,9 @@ def test_the_same_request_gives_the_same_picture_whatever_goes_on_beside(coffee)
         (3, "2c129ab2fbbb8cfc"),
         (4, "d300a43f6fd60482"),
         (5, "b24c04ec91f09129"),
+        (6, "50ba3f5428e69a19"),
+        (7, "d0646b852d8c6cb9"),
+        (8, "18ff9f44daf4e516"),
     ],
 )
 def test_the_picture_is_this_one_on_every_machine(mode, digest):
@@ -91,7 +94,7 @@ def test_bands_and_alpha_are_kept(bands, format):
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 70), (70, 1), (2, 2), (3, 500)])
-@pytest.mark.parametrize("mode", range(6))
+@pytest.mark.parametrize("mode", range(9))
 def test_tiny_pictures(size, mode):
     raster = Raster.from_array(noise(*size))
     assert apply(raster, f"primitive:{mode},3,0").shape == raster.shape

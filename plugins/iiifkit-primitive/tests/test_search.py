@@ -14,7 +14,7 @@ def error_of(target, canvas):
 
 
 @settings(max_examples=25)
-@given(st.integers(0, 5), st.integers(0, 255), st.integers(1, 40), st.integers(1, 40), st.integers(0, 5), st.booleans())
+@given(st.integers(0, 8), st.integers(0, 255), st.integers(1, 40), st.integers(1, 40), st.integers(0, 5), st.booleans())
 def test_the_score_falls_at_every_step(mode, alpha, width, height, seed, flat):
     target = np.full((height, width, 3), 90, np.uint8) if flat else noise(height, width, seed)
     search = Search(target, mode, alpha)
@@ -30,7 +30,7 @@ def test_the_score_falls_at_every_step(mode, alpha, width, height, seed, flat):
             assert stroke.score == search.score < before
 
 
-@pytest.mark.parametrize("mode", range(6))
+@pytest.mark.parametrize("mode", range(9))
 def test_every_step_on_a_photograph_lays_a_shape(mode):
     search = Search(photograph("astronaut.png", 120), mode, 0)
     scores = [search.step().score for _ in range(30)]
@@ -54,7 +54,7 @@ def test_running_sums_follow_the_canvas():
     assert (search._sums == fresh).all()
 
 
-@pytest.mark.parametrize("mode", range(6))
+@pytest.mark.parametrize("mode", range(9))
 def test_the_same_search_twice_and_a_longer_one_begins_alike(mode):
     target = noise(25, 31)
     one, other = Search(target, mode, 0), Search(target, mode, 0)
