@@ -110,7 +110,7 @@ class FlickrSource:
         self._fetcher = Fetcher(place.authorities)
         self._lookups = Lookups(self._look_up, options.ttl)
         self._questions = Quiet("Flickr answers no more questions of this API key for now.")
-        self._downloads = Quiet("Flickr hands out no more photos for now.")
+        self._downloads = Quiet("Flickr does not hand out this photo for now; try again later.")
 
     def version(self, identifier: str) -> str:
         """Return the version by what is remembered of the photo, or ask Flickr.
@@ -166,14 +166,14 @@ class FlickrSource:
 
     def _download(self, photo: str, url: str) -> Blob | None:
         """Return the bytes of a photo; None if it is not at this address any more."""
-        self._downloads.keep()
+        self._downloads.keep(photo)
         return self._fetcher.fetch(url, self._options.download_timeout, partial(self._downloaded, photo, _version(url)))
 
     def _downloaded(self, photo: str, version: str, answer: "Answer") -> Blob | None:
         if answer.status in _GONE or (300 <= answer.status < 400 and _UNAVAILABLE in answer.location):
             return None
         if answer.status == 429:
-            raise self._downloads.begin(answer.retry_after)
+            raise self._downloads.begin(answer.retry_after, photo)
         if answer.status == 503:
             raise unavailable(answer.retry_after)
         if answer.status != 200:

@@ -8,6 +8,7 @@ from asking import DATA, PHOTO, Open, got
 from flickr import KEY, Flickr, Handler
 from iiifkit import Environment, ImageNotFound, ImageOverLimit, Overloaded, SourceError, SourceTimeout
 
+from iiifkit_flickr.quiet import MOST, Quiet
 from iiifkit_flickr.source import FlickrBlock, FlickrOptions, FlickrSource, build
 
 LARGE_DATA = bytes(range(256)) * 8192
@@ -83,13 +84,24 @@ class TestDownloads:
         assert got(open_source()) == DATA
 
     def test_too_many_downloads(self, open_source: Open, flickr: Flickr) -> None:
-        flickr.spoil = lambda handler: handler.command == "GET" and handler.reply(429)
+        """Flickr refuses some photos while it hands out others."""
+        flickr.photos["2"] = b"another"
+        flickr.spoil = lambda handler: handler.command == "GET" and PHOTO in handler.path and handler.reply(429)
         source = open_source()
         for _ in range(3):
-            with pytest.raises(Overloaded, match="hands out no more photos") as caught:
+            with pytest.raises(Overloaded, match="does not hand out this photo") as caught:
                 source.open(PHOTO)
             assert 59 <= caught.value.retry_after <= 60
         assert len(flickr.told) == 2
+        assert got(source, "2") == b"another"
+
+    def test_only_so_many_refusals_are_remembered(self) -> None:
+        quiet = Quiet("Not now.")
+        for number in range(MOST + 1):
+            quiet.begin(60, str(number))
+        quiet.keep("0")
+        with pytest.raises(Overloaded, match="Not now"):
+            quiet.keep("1")
 
     @pytest.mark.parametrize("data", [DATA, LARGE_DATA])
     @pytest.mark.parametrize("times", [1, 9])

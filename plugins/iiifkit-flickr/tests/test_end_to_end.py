@@ -16,12 +16,12 @@ PHOTO = "7618829486"
 
 
 @pytest.fixture
-def config(flickr: Flickr, tmp_path: Path) -> dict[str, Any]:
+def config(flickr: Flickr, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The README's config, which takes the key from the environment."""
+    monkeypatch.setenv("FLICKR_API_KEY", KEY)
     flickr.photos[PHOTO] = (Path(skimage.__file__).parent / "data" / "rocket.jpg").read_bytes()
-    return {
-        "images": {"source": {"name": "Flickr"}, "cache": {"name": "Memory", "ttl": 60, "limit": 100}},
-        "flickr": {"apikey": KEY, "apisecret": "unused"},
-    }
+    written = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    return json.loads(written.partition("```json")[2].partition("```")[0])
 
 
 def elsewhere(flickr: Flickr) -> str:
@@ -64,7 +64,7 @@ def test_a_page_instead_of_a_photo_is_not_kept(config: dict[str, Any], flickr: F
 
 
 def test_flickrs_troubles_are_answers(config: dict[str, Any], flickr: Flickr, tmp_path: Path) -> None:
-    config["flickr"]["apikey"] = "another"
+    config["flickr"] = {"apikey": "another", "apisecret": "unused"}
     with Server(tmp_path, config, elsewhere(flickr)) as server:
         status, body = server.get(f"/iiif/3/{PHOTO}/info.json")
         assert status == 502
