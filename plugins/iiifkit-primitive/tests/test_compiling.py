@@ -124,12 +124,13 @@ def test_compiling_ahead():
 
 @pytest.mark.slow
 def test_damaged_code_is_compiled_anew(tmp_path):
-    first = run(NUMBA_CACHE_DIR=str(tmp_path))
+    picture, folder = run().stdout.split()
+    shutil.copytree(folder, tmp_path / Path(folder).name)
     files = list(tmp_path.rglob("*.nbc")) + list(tmp_path.rglob("*.nbi"))
-    assert len(kept(tmp_path)) == 5
+    assert len(kept(tmp_path)) >= 5
     for file in files:
         file.write_bytes(file.read_bytes()[:-40])
     second = run(NUMBA_CACHE_DIR=str(tmp_path))
-    assert second.stdout == first.stdout
+    assert second.stdout.split()[0] == picture
     assert "damaged" in second.stderr
     assert kept(tmp_path) == []
