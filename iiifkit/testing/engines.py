@@ -11,10 +11,9 @@ Needs pytest and Pillow, which makes the pictures and looks at the results.
 
 import io
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -25,91 +24,24 @@ from ..image_api.formats import FORMATS
 from ..image_api.image import ImageInfo
 from ..image_api.plan import Box, Plan
 from ..raster import Animation, Frame, Raster
+from .pictures import (
+    HEIGHT,
+    NEARLY,
+    PILLOW_NAMES,
+    WHOLE,
+    WIDTH,
+    FailingBlob,
+    chart,
+    difference,
+    looked_at,
+    lying,
+    pixel,
+    plan_of,
+    stored,
+)
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-WIDTH, HEIGHT = 96, 64
-"""Size of the chart that most tests use."""
-
-WHOLE = Box(0, 0, WIDTH, HEIGHT)
-_PILLOW_NAMES = {
-    "jpg": "JPEG",
-    "png": "PNG",
-    "tif": "TIFF",
-    "gif": "GIF",
-    "webp": "WEBP",
-    "avif": "AVIF",
-    "jp2": "JPEG2000",
-}
-_BEST: Mapping[str, Mapping[str, Any]] = {
-    "jpg": {"quality": 98, "subsampling": "4:4:4"},
-    "webp": {"lossless": True},
-    "avif": {"quality": 98, "subsampling": "4:4:4", "speed": 9},
-}
-_NEARLY = 8
-"""By how much a sample may differ after formats that lose detail, on average."""
-
-
-def chart(width: int = WIDTH, height: int = HEIGHT) -> "Image":
-    """Return a smooth color picture in which no two rows and no two columns are the same."""
-    from PIL import Image
-
-    across = Image.frombytes("L", (width, 1), bytes(x * 255 // max(1, width - 1) for x in range(width)))
-    down = Image.frombytes("L", (1, height), bytes(y * 255 // max(1, height - 1) for y in range(height)))
-    red, green = across.resize((width, height)), down.resize((width, height))
-    return Image.merge("RGB", (red, green, Image.blend(red, green, 0.5)))
-
-
-def stored(image: "Image", format: str = "png", **options: Any) -> BytesBlob:
-    """Return the picture as a file in memory; ``options`` are Pillow's."""
-    target = io.BytesIO()
-    image.save(target, _PILLOW_NAMES[format], **{**_BEST.get(format, {}), **options})
-    return BytesBlob(target.getvalue(), version="1")
-
-
-def looked_at(data: bytes) -> "Image":
-    """Return an encoded picture, decoded by Pillow, in mode L, LA, RGB or RGBA."""
-    from PIL import Image
-
-    image = Image.open(io.BytesIO(data))
-    if image.mode in ("L", "LA", "RGB", "RGBA"):
-        return image
-    return image.convert("L" if image.mode == "1" else "RGBA" if image.has_transparency_data else "RGB")
-
-
-def difference(one: "Image", other: "Image") -> float:
-    """Return by how much two pictures of one size differ: the mean over all samples, 0 to 255."""
-    from PIL import ImageChops, ImageStat
-
-    assert one.size == other.size, f"{one.size} is not {other.size}"
-    return float(max(ImageStat.Stat(ImageChops.difference(one.convert("RGB"), other.convert("RGB"))).mean))
-
-
-def pixel(image: "Image", x: int, y: int) -> tuple[int, ...]:
-    """Return one pixel's samples."""
-    value = image.getpixel((x, y))
-    return tuple(int(sample) for sample in value) if isinstance(value, tuple) else (int(value or 0),)
-
-
-def plan_of(region: Box = WHOLE, width: int = 0, height: int = 0, **other: Any) -> Plan:
-    """Return a plan; what is not given is not changed, and the format is png."""
-    common = {"mirror": False, "degrees": Fraction(0), "quality": "color", "format": "png"}
-    return Plan(region, width or region.width, height or region.height, **{**common, **other})
-
-
-class FailingBlob(Blob):
-    """A place that breaks off after the first kilobytes, as networks do."""
-
-    def __init__(self, data: bytes, good: int) -> None:
-        self.size, self.version, self.remote = len(data), "1", True
-        self._data, self._good = data, good
-
-    def read(self, offset: int, length: int) -> bytes:
-        """Read what is in the good part. Raises `SourceError` beyond it."""
-        if min(offset + length, self.size) > self._good:
-            raise SourceError("The far end hung up.")
-        return self._data[offset : offset + length]
 
 
 class EngineContract(ABC):
@@ -154,12 +86,12 @@ class EngineContract(ABC):
 
     def test_reads_what_it_says(self, engine: Engine) -> None:
         """Each format that it declares is probed and decoded."""
-        for format in sorted(engine.reads & _PILLOW_NAMES.keys()):
+        for format in sorted(engine.reads & PILLOW_NAMES.keys()):
             blob = stored(chart(), format)
             info = engine.probe(blob, format)
             assert (info.width, info.height, info.format) == (WIDTH, HEIGHT, format)
             seen = engine.transform(blob, info, plan_of()).raster().to_pillow()
-            assert difference(seen, chart()) < _NEARLY, format
+            assert difference(seen, chart()) < NEARLY, format
 
     def test_probe_tells_the_nature(self, engine: Engine) -> None:
         """Color and alpha are told from the header."""
@@ -174,7 +106,7 @@ class EngineContract(ABC):
 
     def test_a_file_and_its_bytes_look_the_same(self, engine: Engine, tmp_path: Path) -> None:
         """It makes no difference whether the Blob has a local path."""
-        for format in sorted(engine.reads & _PILLOW_NAMES.keys()):
+        for format in sorted(engine.reads & PILLOW_NAMES.keys()):
             blob = stored(chart(), format)
             path = tmp_path / "picture"
             path.write_bytes(blob.data)
@@ -184,31 +116,13 @@ class EngineContract(ABC):
 
     def test_orientations(self, engine: Engine) -> None:
         """The EXIF orientation is applied before anything else."""
-        from PIL import Image
-        from PIL.Image import Transpose
-
-        lie_down = {
-            1: (),
-            2: (Transpose.FLIP_LEFT_RIGHT,),
-            3: (Transpose.ROTATE_180,),
-            4: (Transpose.FLIP_TOP_BOTTOM,),
-            5: (Transpose.TRANSPOSE,),
-            6: (Transpose.ROTATE_90,),
-            7: (Transpose.TRANSVERSE,),
-            8: (Transpose.ROTATE_270,),
-        }
-        for orientation, moves in lie_down.items():
-            lying = chart()
-            for move in moves:
-                lying = lying.transpose(move)
-            exif = Image.Exif()
-            exif[0x0112] = orientation
-            blob = stored(lying, "jpg", exif=exif)
+        for orientation in range(1, 9):
+            blob = lying(orientation)
             info = engine.probe(blob, "jpg")
             assert (info.width, info.height) == (WIDTH, HEIGHT), orientation
             seen = self.render(engine, blob, plan_of(Box(10, 20, 40, 30), 20, 15), "jpg")
             wanted = chart().crop((10, 20, 50, 50)).resize((20, 15))
-            assert difference(seen, wanted) < _NEARLY, orientation
+            assert difference(seen, wanted) < NEARLY, orientation
 
     # Region and size
 
@@ -248,7 +162,7 @@ class EngineContract(ABC):
                 size = (-(-w // factor), -(-h // factor))
                 seen = self.render(engine, blob, plan_of(Box(x, y, w, h), *size), "jpg")
                 wanted = whole.crop((x, y, x + w, y + h)).resize(size)
-                assert difference(seen, wanted) < _NEARLY, (factor, x, y)
+                assert difference(seen, wanted) < NEARLY, (factor, x, y)
 
     # Mirroring and rotation
 
@@ -370,8 +284,8 @@ class EngineContract(ABC):
             if format == "pdf":
                 assert data.startswith(b"%PDF-")
                 continue
-            assert Image.open(io.BytesIO(data)).format == _PILLOW_NAMES[format]
-            assert difference(looked_at(data), chart().resize((48, 32))) < _NEARLY, format
+            assert Image.open(io.BytesIO(data)).format == PILLOW_NAMES[format]
+            assert difference(looked_at(data), chart().resize((48, 32))) < NEARLY, format
 
     def test_one_picture_has_one_encoding(self, engine: Engine) -> None:
         """The same plan gives the same bytes, so that caches and ETags can rely on it."""
@@ -398,7 +312,7 @@ class EngineContract(ABC):
             for format in sorted(engine.writes):
                 data = engine.encode(raster, plan_of(format=format))
                 if format != "pdf":
-                    assert difference(looked_at(data), chart().convert(mode)) < _NEARLY * 2, (mode, format)
+                    assert difference(looked_at(data), chart().convert(mode)) < NEARLY * 2, (mode, format)
 
     def test_animations(self, engine: Engine) -> None:
         """In gif and webp all frames, their durations and the loop are kept; other formats show the last frame."""
@@ -417,7 +331,7 @@ class EngineContract(ABC):
                 image.seek(number)
                 image.load()
                 assert image.info["duration"] == 200, format
-                assert difference(image.convert("RGB"), Image.new("RGB", (20, 10), color)) < _NEARLY, (format, number)
+                assert difference(image.convert("RGB"), Image.new("RGB", (20, 10), color)) < NEARLY, (format, number)
 
     def test_rasters_are_neutral(self, engine: Engine) -> None:
         """The pixels can be taken out, with the bands that the picture has."""
@@ -430,7 +344,7 @@ class EngineContract(ABC):
 
     def test_truncated_files_are_broken(self, engine: Engine, tmp_path: Path) -> None:
         """A file that ends early is an error, never half a picture."""
-        for format in sorted(engine.reads & _PILLOW_NAMES.keys()):
+        for format in sorted(engine.reads & PILLOW_NAMES.keys()):
             whole = stored(chart(400, 300), format)
             info = engine.probe(whole, format)
             path = tmp_path / "truncated"
@@ -449,7 +363,7 @@ class EngineContract(ABC):
 
     def test_nonsense_is_an_image_error(self, engine: Engine) -> None:
         """Bytes that are no picture raise an `ImageError` whose sentence is not a library's."""
-        for format in sorted(engine.reads & _PILLOW_NAMES.keys()):
+        for format in sorted(engine.reads & PILLOW_NAMES.keys()):
             head = stored(chart(), format).data[:24]
             for data in (b"", head[:4], head, head + b"\xff" * 3000, b"\0" * 100):
                 with pytest.raises(ImageError) as caught:
