@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .assembly import open_service
     from .blob import Blob, Buffered, BytesBlob, FileBlob
-    from .contracts import Cache, Engine, Location, Picture, Quality, QualityRequest, Source, Work
+    from .contracts import Cache, Engine, Location, Picture, PyramidSettings, Quality, QualityRequest, Source, Work
     from .errors import (
         BadRequest,
         BrokenImage,
@@ -72,6 +72,7 @@ __all__ = [
     "Plan",
     "PluginError",
     "PluginFailed",
+    "PyramidSettings",
     "Quality",
     "QualityRequest",
     "Raster",
@@ -123,6 +124,7 @@ _HOMES = {
     "Plan": "image_api.plan",
     "PluginError": "errors",
     "PluginFailed": "errors",
+    "PyramidSettings": "contracts",
     "Quality": "contracts",
     "QualityRequest": "contracts",
     "Raster": "raster",
