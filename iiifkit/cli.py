@@ -204,7 +204,9 @@ def list_plugins(config: str | None, as_json: bool) -> None:
 
 @plugins.command("new")
 @click.argument("name")
-@click.option("--kind", type=click.Choice(["quality", "source", "cache"]), default="quality", show_default=True)
+@click.option(
+    "--kind", type=click.Choice(["quality", "source", "cache", "engine"]), default="quality", show_default=True
+)
 @click.option("--folder", type=click.Path(), help="Where to write it.  [default: iiifkit-NAME]")
 def new_plugin(name: str, kind: str, folder: str | None) -> None:
     """Write the beginning of a plugin: it installs, works, and passes its own tests."""

@@ -7,7 +7,10 @@ from pathlib import Path
 from ..errors import IIIFKitError
 from ..version import version
 
-KINDS = ("quality", "source", "cache")
+LIBRARIES = {"quality": (), "source": ("msgspec",), "cache": ("cachetools",), "engine": ("msgspec", "pillow")}
+"""What each kind of plugin imports beside iiifkit."""
+
+KINDS = tuple(LIBRARIES)
 SUFFIX = ".template"
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", re.ASCII)
@@ -32,7 +35,7 @@ def write_plugin(name: str, kind: str, folder: str | Path | None = None) -> Path
         "MODULE": f"iiifkit_{'_'.join(words)}",
         "CLASS": "".join(word.capitalize() for word in words),
         "KIND": kind,
-        "VERSION": version(),
+        "REQUIREMENTS": ", ".join(f'"{name}"' for name in (f"iiifkit>={version()}", *LIBRARIES[kind])),
     }
     try:
         for part in ("any", kind):
