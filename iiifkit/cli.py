@@ -213,7 +213,7 @@ def new_plugin(name: str, kind: str, folder: str | None) -> None:
     from .templates import write_plugin
 
     written = write_plugin(name, kind, folder)
-    click.echo(f"Wrote {written}. Now: cd {written} && pip install -e . --group dev && pytest")
+    click.echo(f'Wrote {written}. Now: cd {written} && pip install -e ".[test]" && pytest')
 
 
 def _table(rows: list[dict[str, Any]]) -> str:
