@@ -12,9 +12,16 @@ from hypothesis import HealthCheck, settings
 from PIL import Image
 from serving import Server
 
+import iiifkit
+
 # How long an example takes says more about the machine than about the code: none of these tests is about time.
 settings.register_profile("iiifkit", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("iiifkit")
+
+
+def pytest_report_header() -> str:
+    return f"iiifkit: {Path(iiifkit.__file__).parent}"
+
 
 Serve = Callable[..., Server]
 

@@ -1,12 +1,15 @@
 """All checks of the project, from a bare checkout: lint, types, tests, wheels. Run it as ``python3 tests/run.py``.
 
-It needs Python 3.11 or newer and nothing else: what the checks use is installed into the virtual environment
-.venv-tests beside it, and Debian packages through apt-get where it may.
+It needs Python 3.11 or newer and nothing else. It builds the wheels of all distributions, installs them into the new
+virtual environment .venv-wheels and tests them there, from a folder where the checkout cannot be imported by mistake.
+With --fast the checkout itself is tested, as an editable install in .venv-tests. Debian packages are installed through
+apt-get where it may.
 """
 
 import argparse
 import ctypes.util
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -16,10 +19,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-ENVIRONMENT = CHECKOUT / ".venv-tests"
-BIN = ENVIRONMENT / ("Scripts" if os.name == "nt" else "bin")
-PYTHON = str(BIN / "python")
-RUFF = str(BIN / "ruff")
+EDITABLE = CHECKOUT / ".venv-tests"
+CLEAN = CHECKOUT / ".venv-wheels"
+WHEELS = CHECKOUT / "build" / "wheels"
+ELSEWHERE = CHECKOUT / "build" / "elsewhere"
+"""The folder that tests of wheels are run in."""
+
+PREZI = ("--no-deps", "iiif-prezi3>=2")
+"""It asks for an older Pillow than iiifkit's, and does without one for what the tests use of it."""
 
 DEBIAN: dict[str, Callable[[], object]] = {
     "libmagic1": lambda: ctypes.util.find_library("magic"),
@@ -43,7 +50,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     plugins = sorted(path.parent for path in CHECKOUT.glob("plugins/*/pyproject.toml"))
     try:
         install_debian_packages(fast)
-        install(plugins)
+        if fast:
+            install(plugins)
+        else:
+            install_wheels(plugins)
         for command, folder in checks(plugins, fast):
             run(command, folder)
     except subprocess.CalledProcessError as error:
@@ -58,17 +68,46 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def install(plugins: Sequence[Path]) -> None:
-    """Make the virtual environment with the project, its plugins and the tools for the checks, and build the pages."""
-    if not BIN.exists():
-        run([sys.executable, "-m", "venv", str(ENVIRONMENT)])
-    pip = [PYTHON, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-    run([*pip, "--upgrade", "pip>=25.1"])
+    """Make the environment with the checkout, its plugins and the tools for the checks, and build the pages."""
+    if not EDITABLE.exists():
+        run([sys.executable, "-m", "venv", str(EDITABLE)])
     editable = [argument for folder in (CHECKOUT, *plugins) for argument in ("--editable", str(folder))]
+    install_tools(EDITABLE, plugins, editable)
+    run([*pip(EDITABLE), *PREZI])
+    run([python(EDITABLE), "-m", "iiifkit.viewer.build"])
+
+
+def install_wheels(plugins: Sequence[Path]) -> None:
+    """Build all wheels, and make a new environment with them and the tools for the checks."""
+    for folder in (CLEAN, WHEELS, ELSEWHERE):
+        shutil.rmtree(folder, ignore_errors=True)
+    ELSEWHERE.mkdir(parents=True)
+    run([sys.executable, "-m", "venv", str(CLEAN)])
+    install_tools(CLEAN, plugins)
+    build = [python(CLEAN), "-m", "build", "--no-isolation", "--outdir", str(WHEELS)]
+    run([*build, "--wheel", str(CHECKOUT)], ELSEWHERE)
+    for plugin in plugins:  # from their source distributions, which are so seen to be whole
+        run([*build, str(plugin)], ELSEWHERE)
+    run([*pip(CLEAN), *map(str, sorted(WHEELS.glob("*.whl")))], ELSEWHERE)
+    run([python(CLEAN), "-m", "pip", "check"], ELSEWHERE)
+    run([*pip(CLEAN), *PREZI])
+
+
+def install_tools(environment: Path, plugins: Sequence[Path], editable: Sequence[str] = ()) -> None:
+    """Install what the checks use."""
+    run([*pip(environment), "--upgrade", "pip>=25.1"])
     groups = [f"{folder / 'pyproject.toml'}:dev" for folder in (CHECKOUT, *plugins) if has_group(folder)]
-    run([*pip, *editable, *(argument for group in groups for argument in ("--group", group))])
-    # It asks for an older Pillow than iiifkit's, and does without one for what the tests use of it.
-    run([*pip, "--no-deps", "iiif-prezi3>=2"])
-    run([PYTHON, "-m", "iiifkit.viewer.build"])
+    run([*pip(environment), *editable, *(argument for group in groups for argument in ("--group", group))])
+
+
+def python(environment: Path) -> str:
+    """Return an environment's interpreter."""
+    return str(environment / ("Scripts" if os.name == "nt" else "bin") / "python")
+
+
+def pip(environment: Path) -> list[str]:
+    """Return the beginning of a command that installs."""
+    return [python(environment), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
 
 
 def has_group(folder: Path) -> bool:
@@ -102,19 +141,43 @@ def install_debian_packages(fast: bool) -> None:
 
 def checks(plugins: Sequence[Path], fast: bool) -> list[tuple[list[str], Path]]:
     """Return every check as a command and the folder that it runs in."""
-    chosen = ["-m", "not slow"] if fast else []
+    chosen, environment = (["-m", "not slow"], EDITABLE) if fast else ([], CLEAN)
+    tool = [python(environment), "-m"]
     found: list[tuple[list[str], Path]] = [
-        ([RUFF, "format", "--check", "."], CHECKOUT),
-        ([RUFF, "check", "."], CHECKOUT),
-        ([PYTHON, "-m", "mypy"], CHECKOUT),
+        ([*tool, "ruff", "format", "--check", "."], CHECKOUT),
+        ([*tool, "ruff", "check", "."], CHECKOUT),
+        ([*tool, "mypy"], CHECKOUT),
     ]
-    found += [([PYTHON, "-m", "mypy"], plugin) for plugin in plugins]
-    found += [([PYTHON, "-m", "pytest", *chosen], plugin) for plugin in plugins]
+    found += [([*tool, "mypy"], plugin) for plugin in plugins]
+    for plugin in plugins:
+        if not fast:
+            lowest = [*pip(environment), "--find-links", str(WHEELS), f"iiifkit=={lowest_core(plugin)}"]
+            found.append((lowest, ELSEWHERE))
+        found.append(tests(environment, plugin, chosen))
     if plugins:
         # The core's tests look at what is said where the plugins are not installed.
         names = [plugin.name for plugin in plugins]
-        found.append(([PYTHON, "-m", "pip", "uninstall", "--quiet", "--yes", *names], CHECKOUT))
-    return [*found, ([PYTHON, "-m", "pytest", "--durations=10", *chosen], CHECKOUT)]
+        found.append(([*tool, "pip", "uninstall", "--quiet", "--yes", *names], CHECKOUT))
+    if not fast:
+        found.append(([*pip(environment), *map(str, WHEELS.glob("iiifkit-*.whl"))], ELSEWHERE))
+    return [*found, tests(environment, CHECKOUT, ["--durations=10", *chosen])]
+
+
+def tests(environment: Path, project: Path, options: Sequence[str]) -> tuple[list[str], Path]:
+    """Return the command that tests a project, and the folder to run it in."""
+    command = [python(environment), "-m", "pytest"]
+    if environment == EDITABLE:
+        return [*command, *options], project
+    place = ["-c", str(project / "pyproject.toml"), "--rootdir", str(project), str(project / "tests")]
+    return [*command, *options, *place], ELSEWHERE
+
+
+def lowest_core(plugin: Path) -> str:
+    """Return the lowest version of iiifkit that a plugin claims to work with. Raises `RuntimeError` if it says none."""
+    found = re.search(r'"iiifkit>=([\d.]+)"', (plugin / "pyproject.toml").read_text(encoding="utf-8"))
+    if found is None:
+        raise RuntimeError(f"{plugin.name} does not say which iiifkit it needs; its pyproject.toml wants iiifkit>=X.Y.")
+    return found[1]
 
 
 def run(command: Sequence[str], folder: Path = CHECKOUT, environment: dict[str, str] | None = None) -> None:

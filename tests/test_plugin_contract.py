@@ -111,3 +111,18 @@ def test_tests_that_use_inner_names_are_rejected(tmp_path: Path, monkeypatch: py
 
     with pytest.raises(AssertionError, match=r"imports iiifkit\.service, which is not public"):
         test_inner.Inner().test_the_tests_use_public_names_and_the_contracts_only()
+
+
+def test_a_folder_that_hides_the_wheel_is_told(
+    contract: Callable[..., Contract], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tests = contract()
+    (tmp_path / "iiifkit_plain-1.0.dist-info" / "RECORD").write_text("iiifkit_plain/__init__.py,,\n")
+    tests.test_what_is_installed_is_what_is_tested()
+    nearer = tmp_path / "checkout"
+    (nearer / "iiifkit_plain").mkdir(parents=True)
+    (nearer / "iiifkit_plain" / "__init__.py").write_text("")
+    monkeypatch.syspath_prepend(nearer)
+    monkeypatch.delitem(sys.modules, "iiifkit_plain")
+    with pytest.raises(AssertionError, match=r"what is tested is .*checkout"):
+        tests.test_what_is_installed_is_what_is_tested()

@@ -1,22 +1,28 @@
-"""The wheels: built from the checkout, installed where there is nothing else, used from another folder."""
+"""The core's wheel: installed where there is nothing else, used from another folder; and plugins of strangers there.
+
+The wheels of the project's plugins are tested by run.py.
+"""
 
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 from test_docs import ROOT, SEPIA, address_in, pip_cache, read
 
-pytestmark = pytest.mark.slow
+from iiifkit.templates import KINDS
 
-PLUGINS = sorted(path.parent for path in ROOT.glob("plugins/*/pyproject.toml"))
+pytestmark = pytest.mark.slow
 
 
 class Environment:
@@ -30,7 +36,7 @@ class Environment:
         self.environ = {**clean, "XDG_CACHE_HOME": str(home / "cache"), "PIP_CACHE_DIR": pip_cache()}
         subprocess.run([sys.executable, "-m", "venv", str(home / "environment")], check=True)
 
-    def install(self, *wheels: Path) -> None:
+    def install(self, *wheels: Path | str) -> None:
         # pyvips comes as pure Python in a source distribution; nothing else may need building.
         self.run("pip", "install", "--quiet", "--only-binary", ":all:", "--no-binary", "pyvips", *map(str, wheels))
 
@@ -76,8 +82,15 @@ def environment(wheel: Path, sepia_wheel: Path, tmp_path_factory: pytest.TempPat
 def server(environment: Environment) -> Iterator[str]:
     """The address of a server from the wheel, whose config names the stranger's quality."""
     (environment.folder / "config.json").write_bytes((ROOT / SEPIA / "config.json").read_bytes())
+    with serving(environment, "--example") as address:
+        yield address
+
+
+@contextmanager
+def serving(environment: Environment, *arguments: str) -> Iterator[str]:
+    """Serve with the environment's config.json; the address of an image."""
     process = subprocess.Popen(
-        [environment.bin / "iiifkit", "serve", "--example", "--port", "0", "--config", "config.json"],
+        [environment.bin / "iiifkit", "serve", *arguments, "--port", "0", "--config", "config.json"],
         cwd=environment.folder,
         env=environment.environ,
         stdout=subprocess.DEVNULL,
@@ -157,11 +170,44 @@ def test_the_list_says_where_the_quality_is_from(environment: Environment, serve
     assert "sepia" in environment.run("iiifkit", "dump-config", "--config", "config.json")
 
 
-@pytest.mark.parametrize("plugin", PLUGINS, ids=lambda plugin: plugin.name)
-def test_the_projects_plugins_load_from_their_wheels(environment: Environment, tmp_path: Path, plugin: Path) -> None:
-    """Last, because it adds to the environment."""
-    environment.install(build(plugin, tmp_path))
-    rows = json.loads(environment.run("iiifkit", "plugins", "list", "--json"))
-    assert [row for row in rows if row["broken"]] == []
-    assert plugin.name in {row["distribution"] for row in rows}
+@pytest.fixture(scope="module")
+def plugins(environment: Environment, server: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """What ``plugins new`` writes, by kind, installed from wheels; late, because it adds to the environment."""
+    folders, wheels = {}, []
+    for kind in KINDS:
+        environment.run("iiifkit", "plugins", "new", f"my-{kind}", "--kind", kind)
+        folders[kind] = environment.folder / f"iiifkit-my-{kind}"
+        wheels.append(f"{build(folders[kind], tmp_path_factory.mktemp(kind))}[test]")
+    environment.install(*wheels)
     assert environment.run("pip", "check") == "No broken requirements found.\n"
+    return folders
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_new_plugin_passes_its_tests_with_the_wheels(
+    environment: Environment, plugins: dict[str, Path], kind: str
+) -> None:
+    said = environment.run("python", "-m", "pytest", "-q", str(plugins[kind] / "tests")).splitlines()[-1]
+    assert re.match(r"\d+ passed in", said), said
+
+
+def test_new_plugins_serve_together(environment: Environment, plugins: dict[str, Path]) -> None:
+    """With the config of their READMEs."""
+    config: dict[str, Any] = {}
+    for folder in plugins.values():
+        for block in re.findall(r"^```json\n(.*?)^```", (folder / "README.md").read_text(), re.M | re.S):
+            for key, value in json.loads(block).items():
+                config.setdefault(key, {}).update(value)
+    (environment.folder / "config.json").write_text(json.dumps(config))
+    with zipfile.ZipFile(environment.folder / "images.zip", "w") as archive:
+        file = BytesIO()
+        Image.new("RGB", (640, 480), "navy").save(file, "jpeg")
+        archive.writestr("album/navy.jpg", file.getvalue())
+    rows = json.loads(environment.run("iiifkit", "plugins", "list", "--json", "--config", "config.json"))
+    assert {row["kind"] for row in rows if row["used"] and row["distribution"].startswith("iiifkit-my-")} == set(KINDS)
+    with serving(environment) as address:
+        assert address.endswith("/album%2Fnavy.jpg")
+        for _ in range(2):  # rendered, then out of the cache
+            with Image.open(BytesIO(read(f"{address}/full/320,/90/my-quality.png"))) as picture:
+                assert picture.size == (240, 320)
+                assert picture.convert("RGB").getpixel((5, 5)) == pytest.approx((255, 255, 127), abs=3)

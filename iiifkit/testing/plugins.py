@@ -71,6 +71,12 @@ class PluginContract:
         modules = {module.partition(".")[0] for path in self.sources for module, _ in _imports(path)}
         return modules - {self.package} - set(sys.stdlib_module_names)
 
+    def test_what_is_installed_is_what_is_tested(self) -> None:
+        """A folder of the same name may be nearer than the wheel; in an editable install the folder is meant."""
+        file = Path(inspect.getfile(import_module(self.package)))
+        installed = [Path(str(path.locate())) for path in self.distribution.files or [] if path.name == file.name]
+        assert not installed or any(path.samefile(file) for path in installed), f"what is tested is {file}"
+
     def test_it_comes_in_by_the_door(self) -> None:
         """It is found, imported without a complaint, and offers something."""
         name = self.distribution.name
