@@ -7,7 +7,7 @@ from pathlib import Path
 from ..errors import IIIFKitError
 from ..version import version
 
-LIBRARIES = {"quality": (), "source": ("msgspec",), "cache": ("cachetools",), "engine": ("msgspec", "pillow")}
+LIBRARIES = {"quality": (), "source": ("msgspec",), "cache": ("cachetools", "msgspec"), "engine": ("msgspec", "pillow")}
 """What each kind of plugin imports beside iiifkit."""
 
 KINDS = tuple(LIBRARIES)
