@@ -1,5 +1,3 @@
-from PIL import ImageOps
-
 from iiifkit import Offer, QualityRequest, Raster, hookimpl
 
 
@@ -7,6 +5,8 @@ class Sepia:
     def check(self, text: str) -> None: ...
 
     def apply(self, raster: Raster, request: QualityRequest) -> Raster:
+        from PIL import ImageOps
+
         picture = raster.to_pillow().convert("RGBA")
         brown = ImageOps.colorize(picture.convert("L"), "#2b1a0d", "#fff0d2")
         brown.putalpha(picture.getchannel("A"))
