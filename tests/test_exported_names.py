@@ -3,12 +3,20 @@
 import importlib
 import subprocess
 import sys
+from importlib import metadata
+from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 import iiifkit
 from iiifkit import errors
+
+
+def test_what_is_installed_is_what_is_tested() -> None:
+    """A wheel lists its files; an editable install, which is the checkout, does not."""
+    installed = [path.locate() for path in metadata.distribution("iiifkit").files or [] if path.name == "__init__.py"]
+    assert not installed or any(Path(str(path)).samefile(iiifkit.__file__) for path in installed)
 
 
 def test_the_list_is_sorted_and_holds_each_name_once() -> None:
