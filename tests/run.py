@@ -90,6 +90,7 @@ def install_wheels(plugins: Sequence[Path]) -> None:
         run([*build, str(plugin)], ELSEWHERE)
     run([*pip(CLEAN), *map(str, sorted(WHEELS.glob("*.whl")))], ELSEWHERE)
     run([python(CLEAN), "-m", "pip", "check"], ELSEWHERE)
+    run([python(CLEAN), "-m", "iiifkit", "plugins", "list"], ELSEWHERE)
     run([*pip(CLEAN), *PREZI])
 
 
