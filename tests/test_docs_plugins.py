@@ -11,8 +11,10 @@ import pytest
 from PIL import Image
 from test_docs import ROOT, code, named_code, text
 
+import iiifkit
 from iiifkit import templates
 from iiifkit.registry import KINDS
+from iiifkit.server.errors import status_of
 
 PLUGINS = {"source": "album", "cache": "shelf", "engine": "plain", "quality": "negative"}
 """The plugin that the page of each kind shows."""
@@ -77,3 +79,11 @@ def test_the_page_of_plugins_says_what_the_command_says(tmp_path: Path) -> None:
 def test_every_contract_is_on_the_page_of_plugins() -> None:
     said = set(re.findall(r"^\| `iiifkit\.testing\.(\w+)\.\w+Contract` \|", text("docs/plugins.md"), re.M))
     assert said == {f"{plural}" for plural in KINDS.values()} | {"plugins"}
+
+
+def test_the_statuses_of_errors_are_those_that_the_server_gives() -> None:
+    told = re.findall(r"^\| (`[A-Z].*?) \| .* \| (\d{3}) \|$", text("docs/plugins.md"), re.M)
+    assert len(told) == 7
+    for names, status in told:
+        for name in re.findall(r"`(\w+)`", names):
+            assert status_of(getattr(iiifkit, name)(""), 3) == int(status), name
