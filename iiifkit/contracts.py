@@ -5,9 +5,10 @@
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
+
+import msgspec
 
 from .blob import Blob
 from .image_api.image import ImageInfo
@@ -15,8 +16,7 @@ from .image_api.plan import Plan
 from .raster import Animation, Raster
 
 
-@dataclass(frozen=True, slots=True)
-class Location:
+class Location(msgspec.Struct, frozen=True):
     """A place that a source reads or a cache writes, to notice that two of them overlap.
 
     ``store`` tells one storage from another (``file``, ``s3://bucket``), ``path`` is the place in it. A source that
@@ -125,8 +125,7 @@ class Picture(Protocol):
         """Compute the pixels."""
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
+class Work(msgspec.Struct, frozen=True):
     """What a piece of work may cost, and how it is told to stop.
 
     ``stopped`` returns True once nobody waits for the result any more; long work asks it now and then and raises
@@ -140,8 +139,7 @@ class Work:
 NO_LIMIT = Work()
 
 
-@dataclass(frozen=True, slots=True)
-class PyramidSettings:
+class PyramidSettings(msgspec.Struct, frozen=True):
     """How a pyramid is stored: square tiles of ``tile`` pixels, as JPEG of ``quality`` 1 to 89, or lossless if None.
 
     ``threads`` is how many may work on it at once.
@@ -199,13 +197,12 @@ class Engine(Protocol):
         """Return about how many bytes of memory `transform` and `encode` will need at once."""
 
 
-@dataclass(frozen=True, slots=True)
-class QualityRequest:
+class QualityRequest(msgspec.Struct, frozen=True):
     """What a quality is asked for: the ``text`` of the parameter, such as ``primitive:5,200,255``, and the format."""
 
     text: str
     format: str = "jpg"
-    work: Work = field(default=NO_LIMIT)
+    work: Work = NO_LIMIT
 
 
 class Quality(Protocol):

@@ -6,7 +6,6 @@ for it (upper and lower case do not matter).
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -23,8 +22,7 @@ class NoOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The options of an offer that has none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Environment:
+class Environment(msgspec.Struct, frozen=True):
     """What an offer's ``build`` is told besides its options.
 
     ``block`` is the top-level config block that the offer asked for, decoded; None if the config has none.
@@ -37,14 +35,13 @@ class Environment:
     block: Any = None
     max_source_bytes: int | None = None
     temporary_folder: str | None = None
-    encode: EncodeOptions = field(default_factory=EncodeOptions)
+    encode: EncodeOptions = msgspec.field(default_factory=EncodeOptions)
 
 
 Thing = TypeVar("Thing", covariant=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Offer(Generic[Thing]):
+class Offer(msgspec.Struct, Generic[Thing], frozen=True):
     """How to build one source, cache, engine or quality.
 
     ``build(options, environment)`` does it; heavy libraries are imported there, not when offering. ``options``

@@ -1,8 +1,9 @@
 """The neutral 8-bit picture that engines and qualities exchange, and sequences of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -10,8 +11,7 @@ if TYPE_CHECKING:
 MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 
 
-@dataclass(frozen=True, slots=True)
-class Raster:
+class Raster(msgspec.Struct, frozen=True):
     """A picture in memory: 8 bits a sample, rows from the top, samples of a pixel side by side.
 
     ``bands`` is 1 (gray), 2 (gray and alpha), 3 (RGB) or 4 (RGB and alpha); colors are sRGB, alpha is
@@ -69,16 +69,14 @@ class Raster:
         return Image.frombytes(MODES[self.bands], (self.width, self.height), self.data)
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(msgspec.Struct, frozen=True):
     """One picture of an animation and how long it is shown, in milliseconds."""
 
     raster: Raster
     milliseconds: int
 
 
-@dataclass(frozen=True, slots=True)
-class Animation:
+class Animation(msgspec.Struct, frozen=True):
     """Frames of one size, shown one after the other; ``loop`` 0 repeats for ever.
 
     Formats that carry animations (gif, webp) store all of it, the others its last frame.

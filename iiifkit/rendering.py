@@ -3,8 +3,9 @@
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from .blob import Blob
 from .contracts import NO_LIMIT, Engine, PyramidSettings, Quality, QualityRequest, Work

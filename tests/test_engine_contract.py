@@ -2,10 +2,10 @@
 
 import io
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from PIL import Image, ImageFile
 
 from iiifkit.blob import Blob

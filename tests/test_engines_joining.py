@@ -2,13 +2,13 @@
 
 import io
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import pictures
 import pytest
+from msgspec.structs import replace
 from PIL import Image
 from test_pyramid import Counted, photograph, pyramid, read
 from test_pyramid_strangers import edited

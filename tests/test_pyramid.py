@@ -3,7 +3,6 @@
 import importlib.util
 import io
 from collections.abc import Iterator
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 import pyvips
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from PIL import Image
 
 from iiifkit.blob import Blob, Buffered, BytesBlob, FileBlob

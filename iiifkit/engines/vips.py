@@ -2,11 +2,11 @@
 
 import logging
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from .. import tiff
 from ..blob import Blob

@@ -1,10 +1,9 @@
 """What is known of one image before a pixel of it is decoded."""
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class Level:
+class Level(msgspec.Struct, frozen=True):
     """A smaller copy of the picture that is stored inside the same file.
 
     ``width`` and ``height`` are in pixels, upright. ``locator`` is the engine's own: a page or a
@@ -17,8 +16,7 @@ class Level:
     subdirectory: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ImageInfo:
+class ImageInfo(msgspec.Struct, frozen=True):
     """Size and nature of an image: what info.json publishes, and what a render needs to know.
 
     ``width`` and ``height`` are those of the upright picture, after the EXIF orientation (1 to 8).

@@ -1,11 +1,11 @@
 """What to make of an image: a request that has been resolved against the image's real size."""
 
-from dataclasses import dataclass
 from fractions import Fraction
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class Box:
+
+class Box(msgspec.Struct, frozen=True):
     """A rectangle in pixels of the full upright image; ``x`` and ``y`` are its top left corner."""
 
     x: int
@@ -14,8 +14,7 @@ class Box:
     height: int
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True):
     """One picture to be made, in the order of the specification (Image API 4.6, 4.7).
 
     Cut ``region``, scale it to ``width`` x ``height``, reflect it left to right if ``mirror``, turn it

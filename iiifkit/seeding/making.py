@@ -1,9 +1,10 @@
 """Making the pictures of one image: stored tiles are copied as they are, the rest is rendered."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import partial
 from itertools import chain
+
+from msgspec.structs import replace
 
 from ..image_api.image import ImageInfo
 from ..image_api.plan import Box, Plan

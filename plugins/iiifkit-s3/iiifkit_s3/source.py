@@ -1,11 +1,11 @@
 """Images in a bucket, read in parts."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Annotated
 
 from iiifkit import Blob, Buffered, BytesBlob, Environment, ImageNotFound, ImageOverLimit, Location
 from msgspec import Meta
+from msgspec.structs import replace
 
 from .bucket import Bucket
 from .keys import image_key, not_found, quoted
