@@ -5,7 +5,7 @@ import logging
 import msgspec
 
 from .contracts import Cache
-from .errors import CacheError
+from .errors import CACHE_FAILURES
 from .originals import digest
 
 log = logging.getLogger("iiifkit")
@@ -31,16 +31,15 @@ class Alternates:
         """Return the source that an identifier stands for; None if it is no alternate, or the cache is broken."""
         try:
             kept = self._cache.get(f"%alternates/{digest(identifier)}", _TAG)
-        except CacheError as error:
+            if kept is None:
+                return None
+            with kept:
+                record = msgspec.json.decode(kept.read(0, _MOST_BYTES), type=Alternate)
+        except CACHE_FAILURES as error:
             log.warning("the derivative cache failed: %s", error)
             return None
-        if kept is None:
+        except msgspec.DecodeError:
             return None
-        with kept:
-            try:
-                record = msgspec.json.decode(kept.read(0, _MOST_BYTES), type=Alternate)
-            except msgspec.DecodeError:
-                return None
         return record.source if record.identifier == identifier else None
 
     def record(self, identifier: str, source: str) -> None:

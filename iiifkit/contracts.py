@@ -92,7 +92,8 @@ class Cache(Protocol):
     def get(self, key: str, tag: str) -> Blob | None:
         """Return what was put last under this key, if its tag is this one; else None.
 
-        An entry that is empty, torn or expired is None. Raises `CacheError` if the cache is broken.
+        An entry that is empty, torn or expired is None. Raises `CacheError` if the cache is broken; an entry that
+        cannot be read to its end later may raise what its Blob raises, and is a miss as well.
         """
 
     def put(self, key: str, data: bytes | Path, tag: str, media_type: str) -> None:

@@ -106,6 +106,10 @@ class CacheError(IIIFKitError):
     """A cache could not be read or written. The line goes on without it."""
 
 
+CACHE_FAILURES = (CacheError, SourceError, Overloaded, ImageError, OSError)
+"""What asking a cache, or reading what it handed out, may raise. To whoever asks, each is a miss."""
+
+
 class SetupError(IIIFKitError):
     """Start-up cannot go on."""
 

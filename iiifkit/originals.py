@@ -16,7 +16,15 @@ from msgspec.structs import replace
 
 from .blob import Blob
 from .contracts import Cache, Source
-from .errors import CacheError, ImageError, ImageNotFound, ImageOverLimit, SourceChanged, UnsupportedImage
+from .errors import (
+    CACHE_FAILURES,
+    CacheError,
+    ImageError,
+    ImageNotFound,
+    ImageOverLimit,
+    SourceChanged,
+    UnsupportedImage,
+)
 from .image_api.formats import recognize
 from .image_api.image import ImageInfo
 
@@ -181,12 +189,22 @@ class Originals:
         wanted = version or self.source.version(identifier)
         try:
             kept = self._cache.get(key, digest(wanted))
-        except CacheError as error:
+        except CACHE_FAILURES as error:
             log.warning("the image cache failed: %s", error)
             kept = None
-        return _Named(kept, wanted) if kept is not None else self._keep(key, self.source.open(identifier))
+        if kept is None:
+            return self._keep(key, identifier, self.source.open(identifier))
+        return _Kept(kept, wanted, lambda: self._opened_again(identifier, wanted))
 
-    def _keep(self, key: str, blob: Blob) -> Blob:
+    def _opened_again(self, identifier: str, version: str) -> Blob:
+        blob = self.source.open(identifier)
+        if blob.version != version:
+            blob.close()
+            self.forget(identifier)
+            raise SourceChanged(_CHANGED)
+        return blob
+
+    def _keep(self, key: str, identifier: str, blob: Blob) -> Blob:
         """Put a fetched image into the cache, if it is small enough or came whole; go on without it if that fails."""
         if blob.path is None and blob.size > WHOLE:
             return blob
@@ -201,8 +219,9 @@ class Originals:
             return blob
         if kept is None:
             return blob
+        version = blob.version
         blob.close()
-        return _Named(kept, blob.version, blob.modified)
+        return _Kept(kept, version, lambda: self._opened_again(identifier, version), blob.modified)
 
 
 @contextmanager
@@ -217,11 +236,13 @@ def steady(blob: Blob) -> Iterator[None]:
         raise SourceChanged(_CHANGED)
 
 
-class _Named(Blob):
-    """A cache's Blob under the version that its source gave it."""
+class _Kept(Blob):
+    """A fetched image as the cache has it, under its source's version. If the cache fails, the source is read."""
 
-    def __init__(self, blob: Blob, version: str, modified: float | None = None) -> None:
+    def __init__(self, blob: Blob, version: str, original: Callable[[], Blob], modified: float | None = None) -> None:
         self._blob = blob
+        self._original: Callable[[], Blob] | None = original
+        self._lock = threading.Lock()
         self.size = blob.size
         self.version = version
         self.modified = modified
@@ -229,7 +250,22 @@ class _Named(Blob):
         self.remote = blob.remote
 
     def read(self, offset: int, length: int) -> bytes:
-        return self._blob.read(offset, length)
+        blob = self._blob
+        try:
+            return blob.read(offset, length)
+        except CACHE_FAILURES as error:
+            return self._instead_of(blob, error).read(offset, length)
+
+    def _instead_of(self, failed: Blob, error: Exception) -> Blob:
+        """Return the original in the place of a Blob that failed. Raises ``error`` if it was the original that did."""
+        with self._lock:
+            if self._blob is failed:
+                if self._original is None:
+                    raise error
+                log.warning("the image cache failed: %s", error)
+                # The failed one is not closed: others may be reading it.
+                self._blob, self._original = self._original(), None
+            return self._blob
 
     def unchanged(self) -> bool:
         return self._blob.unchanged()

@@ -13,7 +13,7 @@ from cachetools import LRUCache, TTLCache
 
 from .blob import Blob, BytesBlob
 from .contracts import NO_LIMIT, Cache, PyramidSettings, Work
-from .errors import CacheError, ImageError
+from .errors import CACHE_FAILURES, CacheError, ImageError
 from .image_api.formats import recognize
 from .image_api.image import ImageInfo
 from .image_api.plan import Plan
@@ -68,11 +68,15 @@ class Preparing(msgspec.Struct, frozen=True):
 
 
 class Opened(msgspec.Struct, frozen=True):
-    """An image that is open: the original or its pyramid, with the index of its stored tiles if it has any."""
+    """An image that is open: the original or its pyramid, with the index of its stored tiles if it has any.
+
+    ``kept`` says that it is a pyramid out of the image cache: if that fails, there still is the original.
+    """
 
     blob: Blob
     info: ImageInfo
     index: PyramidIndex | None
+    kept: bool = False
 
     @property
     def instant(self) -> bool:
@@ -83,14 +87,17 @@ class Opened(msgspec.Struct, frozen=True):
     def slice(self, plan: Plan) -> bytes | None:
         """Return the stored tile that is exactly this plan, complete and not decoded; None if there is none.
 
-        A stored tile that is not what it should be is None too: rendering tells what is wrong with the file.
+        A stored tile that is not what it should be is None too: rendering tells what is wrong with the file. Raises a
+        `SourceError` or `Overloaded` if an original cannot be read.
         """
         tile = self.index.find(plan) if self.index is not None else None
         if self.index is None or tile is None:
             return None
         try:
             return slice_tile(self.index, tile, self.blob)
-        except ImageError as error:
+        except CACHE_FAILURES as error:
+            if not self.kept and not isinstance(error, ImageError):
+                raise
             log.warning("a stored tile could not be sliced: %s", error)
             return None
 
@@ -126,10 +133,20 @@ class Pyramids:
             return None
         try:
             kept = self._cache.get(*self._place(known))
-        except CacheError as error:
+            return self._keep(known, kept, None) if kept is not None else None
+        except CACHE_FAILURES as error:
             log.warning("the image cache failed: %s", error)
             return None
-        return self._keep(known, kept, None) if kept is not None else None
+
+    def lost(self, known: Known, opened: Opened, error: Exception) -> bool:
+        """Return whether it was the image cache that failed while an open image was read: then forget its pyramid."""
+        if not opened.kept:
+            return False
+        log.warning("a pyramid could not be read, so the original is: %s", error)
+        with self._lock:
+            if self._open.get(known.origin, ("", None))[1] is opened:
+                del self._open[known.origin]
+        return True
 
     def wanted(self, plan: Plan, known: Known) -> bool:
         """Return whether a pyramid should be built before this plan is made."""
@@ -185,6 +202,7 @@ class Pyramids:
         return f"%pyramids/{digest(known.origin)}", digest(known.tag, str(preparing.tile), str(preparing.quality))
 
     def _keep(self, known: Known, blob: Blob, info: ImageInfo | None) -> Opened:
+        kept = info is None
         try:
             index = read_index(blob)
             if info is None:
@@ -192,7 +210,7 @@ class Pyramids:
         except BaseException:
             blob.close()
             raise
-        opened = Opened(blob if index is None else Pyramid(blob, index), info, index)
+        opened = Opened(blob if index is None else Pyramid(blob, index), info, index, kept)
         with self._lock, suppress(ValueError):
             self._open[known.origin] = (known.tag, opened)
         return opened

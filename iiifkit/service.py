@@ -11,7 +11,7 @@ import msgspec
 
 from .blob import Blob
 from .contracts import NO_LIMIT, Cache, Work
-from .errors import CacheError, SourceChanged
+from .errors import CACHE_FAILURES, CacheError, SourceChanged
 from .image_api.canonical import canonical_path, key_identifier, key_path
 from .image_api.feature_set import FeatureSet
 from .image_api.formats import FORMATS
@@ -109,7 +109,19 @@ class Service:
         """Step 5: the answer as the derivative cache has it. A broken cache is a miss."""
         try:
             return self.derivatives.get(resolved.key, resolved.known.tag)
-        except CacheError as error:
+        except CACHE_FAILURES as error:
+            log.warning("the derivative cache failed: %s", error)
+            return None
+
+    def stored_bytes(self, resolved: Resolved) -> bytes | None:
+        """Step 5 with its reading: a cache that fails in the midst of it is a miss, too."""
+        kept = self.stored(resolved)
+        if kept is None:
+            return None
+        try:
+            with kept:
+                return kept.read_all()
+        except CACHE_FAILURES as error:
             log.warning("the derivative cache failed: %s", error)
             return None
 
@@ -144,8 +156,12 @@ class Service:
     def _rendered(self, resolved: Resolved, work: Work) -> bytes:
         opened = self.opened(resolved)
         if opened is not None:
-            with steady(opened.blob):
-                return self.renderer.render(opened.blob, opened.info, resolved.plan, work)
+            try:
+                with steady(opened.blob):
+                    return self.renderer.render(opened.blob, opened.info, resolved.plan, work)
+            except CACHE_FAILURES as error:
+                if not self.pyramids.lost(resolved.known, opened, error):
+                    raise
         with self.originals.open(resolved.known) as blob, steady(blob):
             return self.renderer.render(blob, resolved.known.info, resolved.plan, work)
 
@@ -162,10 +178,9 @@ class Service:
 
     def _finish(self, request: ImageRequest) -> Answer:
         resolved = self.resolve(request, self.look(request.identifier))
-        kept = self.stored(resolved)
+        kept = self.stored_bytes(resolved)
         if kept is not None:
-            with kept:
-                return Answer(kept.read_all(), resolved, "cache")
+            return Answer(kept, resolved, "cache")
         opened = self.opened(resolved)
         if opened is None and self.pyramids.wanted(resolved.plan, resolved.known):
             self.build(resolved.known)

@@ -8,7 +8,16 @@ from msgspec.structs import replace
 
 from ..alternates import Alternates
 from ..assembly import Assembly
-from ..errors import IIIFKitError, ImageNotFound, SizeOverLimit, SourceChanged, Stopped
+from ..errors import (
+    IIIFKitError,
+    ImageError,
+    ImageNotFound,
+    Overloaded,
+    SizeOverLimit,
+    SourceChanged,
+    SourceError,
+    Stopped,
+)
 from ..image_api.formats import FORMATS
 from ..image_api.tiles import tile_size
 from ..originals import Known
@@ -78,7 +87,12 @@ class ImageSeeder:
                 service, known, format, tree.tile, self._encode, self._folder, self._threads, self._stop
             )
             with opening as opened:
-                in_threads(Maker(service.renderer, tree, opened, shelf, self._stop).pieces(), self._threads)
+                try:
+                    in_threads(Maker(service.renderer, tree, opened, shelf, self._stop).pieces(), self._threads)
+                except (ImageError, SourceError, Overloaded) as error:
+                    if service.pyramids.lost(known, opened, error):
+                        raise SourceChanged("The prepared image was lost while it was read; seed it again.") from error
+                    raise
         else:
             for _ in tree.pictures():
                 shelf.skip()

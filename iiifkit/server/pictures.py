@@ -123,10 +123,10 @@ class Pictures:
             if reply := self._unchanged(asked, ready):
                 return reply
             if self._service.derivatives.instant:
-                kept = self._service.stored(resolved)
+                kept = self._service.stored_bytes(resolved)
                 if kept is not None:
                     self._metrics.add("cache_hits")
-                    return self._reply(ready, kept.read_all(), "memory")
+                    return self._reply(ready, kept, "memory")
             opened = self._service.pyramids.ready(resolved.known)
             body = opened.slice(resolved.plan) if opened is not None and opened.instant else None
             if body is not None:
@@ -275,14 +275,9 @@ class Pictures:
         return await self._looks.join(identifier, lambda _: self._reads.run(lambda: self._service.look(identifier)))
 
     async def _stored(self, resolved: Resolved) -> bytes | None:
-        def read() -> bytes | None:
-            kept = self._service.stored(resolved)
-            if kept is None:
-                return None
-            with kept:
-                return kept.read_all()
-
-        return read() if self._service.derivatives.instant else await self._reads.run(read)
+        if self._service.derivatives.instant:
+            return self._service.stored_bytes(resolved)
+        return await self._reads.run(lambda: self._service.stored_bytes(resolved))
 
     async def _render(self, resolved: Resolved, work: Work) -> bytes:
         cost = self._service.renderer.estimate(resolved.known.info, resolved.plan)
