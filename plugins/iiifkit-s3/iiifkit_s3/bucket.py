@@ -6,14 +6,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from functools import cache
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from iiifkit import ConfigError, IIIFKitError, Location, Overloaded
+from iiifkit import ConfigError, IIIFKitError, Location, Overloaded, SourceTimeout
 
 from .deadline import left, within
 from .options import BucketOptions, check
+from .rest import Rest
 
 FIRST_PAUSE = 0.2
 """Seconds before the second attempt, more or less; they double before each further one."""
@@ -27,16 +29,18 @@ Taken = TypeVar("Taken")
 class Bucket:
     """Thread-safe. Every method but `close` blocks for at most ``options.timeout`` seconds.
 
-    ``prefix`` is empty or ends with a slash. Raises `ConfigError`, with the path below ``where``, if the options or
-    the credentials are not possible; the server is not asked.
+    ``prefix`` is empty or ends with a slash. A server that does not answer is left alone for ``rest`` seconds. Raises
+    `ConfigError`, with the path below ``where``, if the options or the credentials are not possible; the server is not
+    asked.
     """
 
-    def __init__(self, options: BucketOptions, where: str) -> None:
+    def __init__(self, options: BucketOptions, where: str, rest: float = 0) -> None:
         check(options, where)
         self.name = options.path
         self.prefix = options.prefix.strip("/") + "/" if options.prefix.strip("/") else ""
         self._timeout = options.timeout
         self._retries = options.retries
+        self._rest = Rest(rest)
         self._slots = threading.BoundedSemaphore(options.concurrency)
         self._client, self._transport = _connect(options, where)
         self.location = Location(f"s3://{_place(self._client.meta.endpoint_url)}/{self.name}", f"/{self.prefix}")
@@ -49,17 +53,29 @@ class Bucket:
         """
         from .failures import CAUGHT, failure
 
+        if self._rest.holds():
+            raise SourceTimeout("The bucket's server did not answer a moment ago, and is left alone for some seconds.")
         with within(self._timeout), self._slot():
             for attempt in range(self._retries + 1):
                 try:
-                    return self._once(operation, take, parameters)
+                    taken = self._once(operation, take, parameters)
                 except CAUGHT as error:
                     found = failure(error)
                     pause = FIRST_PAUSE * 2**attempt * random.uniform(0.5, 1.5)
                     if not found.transient or attempt == self._retries or pause >= left():
+                        self._rest.told(failed=found.silent)
                         raise found.error from error
+                else:
+                    self._rest.told(failed=False)
+                    return taken
                 time.sleep(pause)
         raise AssertionError("the last attempt returns or raises")
+
+    def without_rest(self) -> "Bucket":
+        """Return the same bucket, which asks the server also when it did not answer."""
+        other = copy(self)
+        other._rest = Rest(0)
+        return other
 
     def close(self) -> None:
         """Close the connections."""

@@ -25,6 +25,9 @@ from .uploads import upload
 FIRST = {"derivatives": 4 * 1024 * 1024, "images": 512 * 1024}
 """Bytes that are asked for when an entry is opened: pictures are wanted whole, pyramids in parts."""
 
+REST = 5.0
+"""Seconds for which a server that does not answer is left alone, and pictures are made without it at once."""
+
 TAG, CHECK = "iiifkit-tag", "iiifkit-check"
 """The metadata of an entry: its tag, for people to read, and a hash of key, tag and size, by which it is found."""
 
@@ -176,4 +179,4 @@ def _nothing(_: object) -> None:
 def build(options: CacheOptions, environment: Environment) -> S3Cache:
     """Return a cache in a bucket. Raises `ConfigError` if options or credentials are not possible."""
     where = f"{environment.role}.cache"
-    return S3Cache(Bucket(options, where), options, FIRST.get(environment.role, FIRST["images"]))
+    return S3Cache(Bucket(options, where, REST), options, FIRST.get(environment.role, FIRST["images"]))

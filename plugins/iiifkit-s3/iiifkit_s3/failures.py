@@ -46,6 +46,11 @@ class Failure(NamedTuple):
     error: SourceError | Overloaded
     transient: bool = False
 
+    @property
+    def silent(self) -> bool:
+        """Whether there was no answer, or only one that the server has no time or is broken."""
+        return self.transient or isinstance(self.error, SourceTimeout)
+
 
 def failure(error: Exception) -> Failure:
     """Return what one of `CAUGHT` means."""

@@ -28,6 +28,7 @@ class Leases:
     def __init__(self, bucket: Bucket, seconds: float) -> None:
         self._bucket = bucket
         self._seconds = seconds
+        self._holder = secrets.token_hex(16)
         self._threads = KeyedLocks()
         self._unsupported = False
 
@@ -43,7 +44,7 @@ class Leases:
             if not mine:
                 yield False
                 return
-            lease = _Lease(self._bucket, lease_key(self._bucket.prefix, key), self._seconds)
+            lease = _Lease(self._bucket, lease_key(self._bucket.prefix, key), self._seconds, self._holder)
             held = self._acquire(lease, until)
             try:
                 yield held or self._unsupported
@@ -72,13 +73,16 @@ class Leases:
 
 
 class _Lease:
-    """An object that says who builds: a random word, how often it was renewed, and for how many seconds it holds."""
+    """An object that says who builds: a random word, how often it was renewed, and for how many seconds it holds.
 
-    def __init__(self, bucket: Bucket, key: str, seconds: float) -> None:
+    ``holder`` stands for this process, whose threads are told apart already: a lease that bears it was left behind.
+    """
+
+    def __init__(self, bucket: Bucket, key: str, seconds: float, holder: str) -> None:
         self._bucket = bucket
         self._key = key
         self._seconds = seconds
-        self._holder = secrets.token_hex(16)
+        self._holder = holder
         self._number = 0
         self._etag = ""
         self._over = threading.Event()
@@ -95,6 +99,7 @@ class _Lease:
         except Changed:
             if not self._take_over():
                 return False
+        self._bucket = self._bucket.without_rest()
         self._renewing.start()
         return True
 
@@ -110,15 +115,12 @@ class _Lease:
             logger.warning("A lease in the bucket could not be given back, and holds until it expires: %s", error)
 
     def _take_over(self) -> bool:
-        """Put ours in the place of one that has expired, unless somebody was faster."""
+        """Put ours in the place of one that has expired, or was left behind here, unless somebody was faster."""
         try:
             part = first_part(self._bucket, self._key, _LONGEST_LEASE)
         except Missing:
             return False
-        if self._is_ours(part):
-            self._etag = part.etag
-            return True
-        if part.age <= _holds_for(part, self._seconds):
+        if not self._is_ours(part) and part.age <= _holds_for(part, self._seconds):
             return False
         try:
             self._etag = self._replace(part.etag)
@@ -129,23 +131,25 @@ class _Lease:
     def _renew(self) -> None:
         while not self._over.wait(self._seconds / 3):
             try:
-                self._etag = self._replace(self._etag)
-            except (Changed, Missing):
-                if not self._still_ours():
-                    self._lost = True
-                    logger.warning("A lease in the bucket was lost; another process may build the same image.")
-                    return
+                self._lost = not self._renewed()
             except (SourceError, Overloaded) as error:
                 logger.warning("A lease in the bucket could not be renewed: %s", error)
+            if self._lost:
+                logger.warning("A lease in the bucket was lost; another process may build the same image.")
+                return
 
-    def _still_ours(self) -> bool:
-        """Look who holds it: an answer to a put of ours may have been lost on its way."""
+    def _renewed(self) -> bool:
+        """Return whether the lease is still ours. An answer to an earlier put may have been lost on its way."""
         try:
-            part = first_part(self._bucket, self._key, _LONGEST_LEASE)
-        except (SourceError, Overloaded):
-            return False
-        self._etag = part.etag
-        return self._is_ours(part)
+            self._etag = self._replace(self._etag)
+        except (Changed, Missing):
+            try:
+                part = first_part(self._bucket, self._key, _LONGEST_LEASE)
+            except Missing:
+                return False
+            self._etag = part.etag
+            return self._is_ours(part)
+        return True
 
     def _is_ours(self, part: Part) -> bool:
         return part.data.startswith(self._holder.encode())

@@ -178,8 +178,9 @@ class TestBrokenServers:
         assert time.monotonic() - started < 3
 
     def test_whatever_is_answered_is_an_image_or_an_error(
-        self, open_source: OpenSource, open_cache: OpenCache, between: Between
+        self, open_source: OpenSource, open_cache: OpenCache, between: Between, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        monkeypatch.setattr("iiifkit_s3.cache.REST", 0)
         source = open_source(endpoint=between.url, retries=0)
         cache = open_cache(endpoint=between.url, retries=0)
 

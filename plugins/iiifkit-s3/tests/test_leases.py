@@ -132,6 +132,38 @@ def test_an_answer_that_was_lost_on_its_way(open_cache: Open, between: Between) 
         assert spoiled
 
 
+def test_a_lease_that_could_not_be_given_back_holds_up_nobody_in_this_process(
+    open_cache: Open, between: Between, caplog: pytest.LogCaptureFixture
+) -> None:
+    cache = open_cache(endpoint=between.url, retries=0)
+    with cache.lock("photo.jpg", 0) as mine:
+        assert mine
+        between.spoil = lambda handler, request: request.method == "DELETE" and handler.refuse(500, "InternalError")
+    between.spoil = lambda *_: False
+    assert "could not be given back" in caplog.text
+    with cache.lock("photo.jpg", 0) as mine:
+        assert mine
+        with open_cache().lock("photo.jpg", 0) as theirs:
+            assert not theirs
+
+
+def test_a_cache_that_is_left_alone_keeps_its_leases(open_cache: Open, between: Between, there: BucketOptions) -> None:
+    def spoil(handler: Handler, request: Request) -> bool:
+        return request.method == "GET" and "leases" not in request.path and handler.refuse(500, "InternalError")
+
+    between.spoil = spoil
+    cache = open_cache(endpoint=between.url, retries=0, lease=1)
+    with cache.lock("photo.jpg", 0) as mine:
+        assert mine
+        with pytest.raises(CacheError, match="failed"):
+            cache.get("photo.jpg", "tag")
+        with pytest.raises(CacheError, match="left alone"):
+            cache.get("photo.jpg", "tag")
+        with open_cache().lock("photo.jpg", 2) as theirs:
+            assert not theirs
+    assert names(there) == []
+
+
 def test_servers_without_conditional_puts_tell_threads_apart(
     open_cache: Open, between: Between, caplog: pytest.LogCaptureFixture
 ) -> None:
