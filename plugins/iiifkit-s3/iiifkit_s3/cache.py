@@ -45,7 +45,7 @@ class CacheOptions(BucketOptions, frozen=True, kw_only=True):
 
     ttl: Annotated[float, Meta(ge=0)] = 0
     cache_control: Annotated[str, Meta(pattern=r"\A[\x20-\x7e]*\Z", max_length=200)] = "public, max-age=86400"
-    lease: Annotated[float, Meta(ge=1, le=3600)] = 30
+    lease: Annotated[float, Meta(ge=1, le=3600)] = 15
 
 
 class S3Cache:

@@ -1,5 +1,7 @@
 """Images in a bucket, read in parts."""
 
+import threading
+from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Annotated
 
@@ -15,6 +17,9 @@ from .refusals import Missing
 
 FIRST = 512 * 1024
 """Bytes that are asked for when an image is opened; smaller images come whole."""
+
+REMEMBERED = 4
+"""Large images whose parts are kept while others are read, up to 8 MB each, so that none is asked for twice."""
 
 DEFAULT_MAX_BYTES = 100_000_000_000
 
@@ -33,19 +38,39 @@ class S3Source:
         self._max_bytes = max_bytes
         self.revalidate = revalidate
         self.location: Location | None = replace(bucket.location, hides=True)
+        self._lock = threading.Lock()
+        self._remembered: OrderedDict[str, LargeImage] = OrderedDict()
 
     def version(self, identifier: str) -> str:
         """Ask for the first byte: unlike HEAD, a refusal then says why. Raises `ImageNotFound` or a `SourceError`."""
         return self._first(identifier, 1).version
 
     def open(self, identifier: str) -> Blob:
-        """Ask for the beginning. Raises `ImageNotFound`, a `SourceError`, `Overloaded` or `ImageOverLimit`."""
+        """Ask for the beginning, or whether it still is the image that was read last.
+
+        Raises `ImageNotFound`, a `SourceError`, `Overloaded` or `ImageOverLimit`.
+        """
+        with self._lock:
+            image = self._remembered.get(identifier)
+            if image is not None:
+                self._remembered.move_to_end(identifier)
+        if image is not None and self.version(identifier) == image.version:
+            return image
         part = self._first(identifier, FIRST)
         if part.total > self._max_bytes:
-            raise ImageOverLimit(f"The image {quoted(identifier)} has more bytes than this server opens.")
+            raise ImageOverLimit(
+                f"The image {quoted(identifier)} has {part.total} bytes; this server opens images of up to "
+                f"{self._max_bytes} bytes."
+            )
         if part.total == len(part.data):
             return BytesBlob(part.data, part.version, part.modified)
-        return Buffered(ObjectBlob(self._bucket, image_key(self._bucket.prefix, identifier), part))
+        image = LargeImage(ObjectBlob(self._bucket, image_key(self._bucket.prefix, identifier), part))
+        with self._lock:
+            self._remembered[identifier] = image
+            self._remembered.move_to_end(identifier)
+            if len(self._remembered) > REMEMBERED:
+                self._remembered.popitem(last=False)
+        return image
 
     def identifiers(self) -> Iterator[str]:
         """Yield the identifiers of all objects below the prefix, as pages of the listing come."""
@@ -67,6 +92,13 @@ class S3Source:
             return first_part(self._bucket, image_key(self._bucket.prefix, identifier), length)
         except Missing as error:
             raise not_found(identifier) from error
+
+
+class LargeImage(Buffered):
+    """The parts of an image that were read last. Whoever opens the same version shares them."""
+
+    def close(self) -> None:
+        """Do nothing, because others may be reading; there is nothing to give back but memory."""
 
 
 def build(options: SourceOptions, environment: Environment) -> S3Source:

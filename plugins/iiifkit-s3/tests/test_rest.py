@@ -88,7 +88,7 @@ class TestLeavingAlone:
         with pytest.raises(CacheError, match="in time"):
             cache.get("a", "t")
         time.sleep(0.6)
-        between.told.clear()
+        between.requests.clear()
         said: list[str] = []
 
         def ask() -> None:

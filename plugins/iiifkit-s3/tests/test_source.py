@@ -8,7 +8,7 @@ from iiifkit import BytesBlob, Environment, ImageNotFound, ImageOverLimit, Sourc
 from putting import client, emptied, head, put
 
 from iiifkit_s3.options import BucketOptions
-from iiifkit_s3.source import FIRST, S3Source
+from iiifkit_s3.source import FIRST, REMEMBERED, S3Source
 
 Open = Callable[..., S3Source]
 MEGABYTE = 1024 * 1024
@@ -51,6 +51,35 @@ class TestRequests:
         etag = head(there, "large.tif")["ETag"]
         assert [request.headers.get("if-match") for request in between.requests] == [None, etag, etag]
 
+    def test_a_large_image_that_is_opened_again_is_not_read_again(
+        self, open_source: Open, between: Between, there: BucketOptions
+    ) -> None:
+        put(there, "large.tif", PATTERN)
+        source = open_source(endpoint=between.url)
+        with source.open("large.tif") as blob:
+            blob.read(5 * MEGABYTE, 10)
+        assert len(between.told) == 2
+        with source.open("large.tif") as blob:
+            assert blob.read(5 * MEGABYTE, 10) == PATTERN[5 * MEGABYTE :][:10]
+        assert between.told == ["GET large.tif bytes=0-0"]
+        put(there, "large.tif", PATTERN[::-1])
+        with source.open("large.tif") as blob:
+            assert blob.read(5 * MEGABYTE, 10) == PATTERN[::-1][5 * MEGABYTE :][:10]
+            assert blob.version == head(there, "large.tif")["ETag"].strip('"')
+
+    def test_only_few_large_images_are_remembered(
+        self, open_source: Open, between: Between, there: BucketOptions
+    ) -> None:
+        for number in range(REMEMBERED + 1):
+            put(there, f"{number}.tif", PATTERN)
+        source = open_source(endpoint=between.url)
+        for number in (*range(REMEMBERED), 0, REMEMBERED):
+            source.open(f"{number}.tif").close()
+        between.requests.clear()
+        source.open("0.tif").close()
+        source.open("1.tif").close()
+        assert between.told == ["GET 0.tif bytes=0-0", f"GET 1.tif bytes=0-{FIRST - 1}"]
+
     def test_an_image_without_bytes(self, open_source: Open, there: BucketOptions) -> None:
         put(there, "empty.jpg", b"")
         source = open_source()
@@ -69,7 +98,7 @@ class TestRequests:
     def test_the_largest_image(self, open_source: Open, between: Between, there: BucketOptions) -> None:
         put(there, "large.tif", PATTERN)
         source = open_source(Environment("source", max_source_bytes=len(PATTERN) - 1), endpoint=between.url)
-        with pytest.raises(ImageOverLimit, match="has more bytes"):
+        with pytest.raises(ImageOverLimit, match="up to 12582911 bytes"):
             source.open("large.tif")
         assert len(between.told) == 1
         open_source(Environment("source", max_source_bytes=len(PATTERN))).open("large.tif").close()
