@@ -23,6 +23,7 @@ class Part(NamedTuple):
     """The beginning of an object, and what is known of the whole.
 
     ``total`` is in bytes, ``modified`` in seconds since 1970, ``age`` in seconds since then by the server's own clock.
+    The names of ``metadata`` are in small letters.
     """
 
     data: bytes
@@ -66,8 +67,10 @@ def next_part(bucket: Bucket, key: str, start: int, stop: int, etag: str, total:
             raise SourceError(_NONSENSE)
         return _exactly(answer, stop - start)
 
+    # A weak ETag, as proxies make them, holds no condition; the answer's is compared all the same.
+    condition = {} if etag.startswith("W/") else {"IfMatch": etag}
     try:
-        return bucket.ask("get_object", take, Key=key, Range=f"bytes={start}-{stop - 1}", IfMatch=etag)
+        return bucket.ask("get_object", take, Key=key, Range=f"bytes={start}-{stop - 1}", **condition)
     except (Changed, Missing) as error:
         raise SourceChanged("The object in the bucket was replaced while it was read; ask again.") from error
 
@@ -80,7 +83,7 @@ def listed(bucket: Bucket, prefix: str) -> Iterator[str]:
     page: dict[str, str] = {}
     while True:
         keys, following = bucket.ask("list_objects_v2", _page, Prefix=prefix, **page)
-        yield from keys
+        yield from (key for key in keys if key.startswith(prefix))
         if following is None:
             return
         if {"ContinuationToken": following} == page:
@@ -137,7 +140,8 @@ def _begun(answer: Any, length: int) -> Part:
         total,
         modified.timestamp() if isinstance(modified, datetime) else None,
         _age(answer, modified),
-        answer.get("Metadata") or {},
+        # Some servers write the names of headers in capitals, and botocore leaves them so.
+        {name.lower(): value for name, value in (answer.get("Metadata") or {}).items()},
     )
 
 

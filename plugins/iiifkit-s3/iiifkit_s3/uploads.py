@@ -59,7 +59,7 @@ def _read(stream: BinaryIO, length: int) -> bytes:
 
 def _abort(bucket: Bucket, key: str, number: str) -> None:
     try:
-        bucket.ask("abort_multipart_upload", _nothing, Key=key, UploadId=number)
+        bucket.without_rest().ask("abort_multipart_upload", _nothing, Key=key, UploadId=number)
     except (SourceError, Overloaded) as error:
         logger.warning("Parts of an unfinished upload stay in the bucket: %s", error)
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from between import Request
 from botocore.session import Session
 from seaweed import KEY, SECRET
 
@@ -36,6 +37,16 @@ def names(options: BucketOptions) -> list[str]:
     prefix = full_key(options, "")
     pages = client(options.endpoint).get_paginator("list_objects_v2").paginate(Bucket=options.path, Prefix=prefix)
     return [entry["Key"].removeprefix(prefix) for page in pages for entry in page.get("Contents", ())]
+
+
+def relisted(name: str, other: str) -> Any:
+    """What a server between does so that a listing shows another name in the place of one."""
+
+    def change(_: Request, headers: dict[str, str], body: bytes) -> tuple[dict[str, str], bytes]:
+        kept = {name: value for name, value in headers.items() if name.lower() != "content-length"}
+        return kept, body.replace(f"<Key>{name}<".encode(), f"<Key>{other}<".encode())
+
+    return change
 
 
 def emptied(options: BucketOptions) -> None:

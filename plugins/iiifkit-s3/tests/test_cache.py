@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from between import Between, Handler, Request
 from iiifkit import CacheError, SourceChanged
-from putting import client, full_key, head, names, put
+from putting import client, full_key, head, names, put, relisted
 from seaweed import READER, READER_SECRET
 
 from iiifkit_s3.cache import S3Cache
@@ -79,6 +79,17 @@ class TestObjects:
             assert blob.read(3_000_000, 20_000) == LARGE[3_000_000:3_020_000]
         assert len(between.requests) == 2
         assert sum(int(request.range.partition("-")[2]) for request in between.requests) < 4_000_000
+
+    def test_metadata_in_capitals(self, open_cache: Open, between: Between) -> None:
+        """Servers written in Go answer them so."""
+
+        def capitals(_: Request, headers: dict[str, str], body: bytes) -> tuple[dict[str, str], bytes]:
+            return {name.title(): value for name, value in headers.items()}, body
+
+        between.change = capitals
+        cache = open_cache(endpoint=between.url)
+        cache.put(KEY, b"picture", "tag", "image/jpeg")
+        assert found(cache) == b"picture"
 
 
 class TestMisses:
@@ -155,6 +166,20 @@ class TestFailedPuts:
         pending = client(there.endpoint).list_multipart_uploads(Bucket=there.path).get("Uploads", [])
         assert [upload["Key"] for upload in pending if upload["Key"].startswith(there.prefix)] == []
 
+    @pytest.mark.parametrize("status", [200, 500])
+    def test_an_upload_that_the_server_cannot_finish(
+        self, open_cache: Open, between: Between, there: BucketOptions, status: int
+    ) -> None:
+        """S3 may also say so with status 200. What was sent is taken back, though the server is left alone then."""
+        between.spoil = lambda handler, request: (
+            request.method == "POST" and "uploadId=" in request.path and handler.refuse(status, "InternalError")
+        )
+        with pytest.raises(CacheError, match="failed with InternalError"):
+            open_cache(endpoint=between.url, retries=0).put("%pyramids/1", LARGE, "tag", "image/tiff")
+        assert names(there) == []
+        pending = client(there.endpoint).list_multipart_uploads(Bucket=there.path).get("Uploads", [])
+        assert [upload["Key"] for upload in pending if upload["Key"].startswith(there.prefix)] == []
+
     def test_a_file_that_shrinks(self, open_cache: Open, between: Between, tmp_path: Path) -> None:
         cache = open_cache(endpoint=between.url)
         file = tmp_path / "pyramid.tif"
@@ -214,6 +239,16 @@ class TestDeleting:
         assert cache.delete("photo.jpg") == 3
         assert sorted(names(there)) == ["photo.jp", "photo.jpg.bak/1", "photo.jpgx"]
         assert names(neighbor) == ["photo.jpg/1"]
+
+    def test_spares_what_a_server_lists_from_elsewhere(
+        self, open_cache: Open, between: Between, there: BucketOptions
+    ) -> None:
+        cache = open_cache(endpoint=between.url)
+        for key in ("photo.jpg/1", "photo.jpg/2", "other.jpg/1"):
+            cache.put(key, b"picture", "tag", "image/jpeg")
+        between.change = relisted(f"{there.prefix}/photo.jpg/2", f"{there.prefix}/other.jpg/1")
+        assert cache.delete("photo.jpg") == 1
+        assert names(there) == ["other.jpg/1", "photo.jpg/2"]
 
     def test_at_once_where_that_can_be_done(self, open_cache: Open, between: Between, there: BucketOptions) -> None:
         cache = open_cache(endpoint=between.url)

@@ -3,15 +3,32 @@
 from collections.abc import Callable
 
 import pytest
-from between import Between
+from between import Between, Request
 from iiifkit import BytesBlob, Environment, ImageNotFound, ImageOverLimit, SourceChanged, SourceError
-from putting import client, emptied, head, put
+from putting import client, emptied, head, put, relisted
 
 from iiifkit_s3.options import BucketOptions
 from iiifkit_s3.source import FIRST, REMEMBERED, S3Source
 
 Open = Callable[..., S3Source]
 MEGABYTE = 1024 * 1024
+ODD = [
+    *(
+        "a+b",
+        "a b",
+        "a%20b",
+        "a%2Fb",
+        "100%",
+        "a?versionId=3",
+        "a#b",
+        "a&amp;b",
+        "<x>",
+        "'\"q",
+        "a=b;c,d:e@f$g!(h)*~",
+        "é",
+    ),
+    *("e\u0301", "\u2028", "\ufeffx", "x\ufffe", "\U0001f600/日本.tif", " x ", "a|b", "con", "a/b.c/d"),
+]
 PATTERN = b"".join(number.to_bytes(4, "big") for number in range(3 * MEGABYTE))
 
 
@@ -134,6 +151,20 @@ class TestChanges:
             with pytest.raises(SourceChanged):
                 blob.read(3 * MEGABYTE, 10)
 
+    def test_a_weak_etag_is_compared_here(self, open_source: Open, between: Between, there: BucketOptions) -> None:
+        """Proxies make them, and servers hold no condition with one true."""
+
+        def weak(_: Request, headers: dict[str, str], body: bytes) -> tuple[dict[str, str], bytes]:
+            return {name: f"W/{value}" if name.lower() == "etag" else value for name, value in headers.items()}, body
+
+        between.change = weak
+        put(there, "large.tif", PATTERN)
+        with open_source(endpoint=between.url).open("large.tif") as blob:
+            assert blob.read(3 * MEGABYTE, 10) == PATTERN[3 * MEGABYTE :][:10]
+            put(there, "large.tif", PATTERN[::-1])
+            with pytest.raises(SourceChanged):
+                blob.read(5 * MEGABYTE, 10)
+
     @pytest.mark.parametrize(
         "told", ["bytes 0-131071/12582912", "bytes 3145728-3276799/12582913", "bytes 3145728-3276798/12582912", "x", ""]
     )
@@ -153,6 +184,22 @@ class TestIdentifiers:
             put(there, name, b"x")
         put(BucketOptions(path=there.path, prefix=there.prefix + "x", endpoint=there.endpoint), "other.jpg", b"x")
         assert sorted(open_source().identifiers()) == ["Zürich & more.jpg", "a/1.jpg", "b.jpg"]
+
+    def test_names_that_mean_something_elsewhere(self, open_source: Open, there: BucketOptions) -> None:
+        source = open_source()
+        for name in ODD:
+            put(there, name, name.encode())
+            with source.open(name) as blob:
+                assert blob.read_all() == name.encode()
+        assert sorted(source.identifiers()) == sorted(ODD)
+
+    def test_what_is_listed_from_elsewhere_is_no_image(
+        self, open_source: Open, between: Between, there: BucketOptions
+    ) -> None:
+        put(there, "b.jpg", b"x")
+        put(there, "c.jpg", b"x")
+        between.change = relisted(f"{there.prefix}/c.jpg", "elsewhere/c.jpg")
+        assert list(open_source(endpoint=between.url).identifiers()) == ["b.jpg"]
 
     def test_the_whole_bucket(self, open_source: Open, there: BucketOptions) -> None:
         put(there, "b.jpg", b"x")
