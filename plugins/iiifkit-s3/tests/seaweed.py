@@ -17,6 +17,8 @@ from pathlib import Path
 
 KEY, SECRET = "testaccess", "testsecrettestsecret"
 READER, READER_SECRET = "readaccess", "readsecretreadsecret"
+PUBLIC = "bucket-for-all"
+"""A bucket whose objects anybody may read, once it is made."""
 CERTIFICATE = Path(__file__).with_name("localhost.pem")
 
 _STARTING = 60.0
@@ -29,6 +31,7 @@ _IDENTITIES = {
             "credentials": [{"accessKey": READER, "secretKey": READER_SECRET}],
             "actions": ["Read", "List"],
         },
+        {"name": "anonymous", "actions": [f"Read:{PUBLIC}"]},
     ]
 }
 

@@ -95,6 +95,39 @@ class TestOptions:
         assert said in str(caught.value)
         assert SECRET not in str(caught.value)
 
+    @pytest.mark.parametrize(
+        ("checksums", "are_sent"), [(None, True), ("when_supported", True), ("when_required", False)]
+    )
+    def test_checksums(self, between: Between, checksums: str | None, are_sent: bool) -> None:
+        bucket = Bucket(options(endpoint=between.url, checksums=checksums), "images.cache")
+        bucket.ask("put_object", lambda _: None, Key="checksums", Body=b"picture")
+        bucket.close()
+        headers = between.requests[0].headers
+        assert any(name.startswith("x-amz-checksum-") for name in headers) == are_sent
+
+    @pytest.mark.parametrize(
+        ("addressing", "url"),
+        [
+            ("auto", f"http://s3.example.org/{BUCKET}/x"),
+            ("path", f"http://s3.example.org/{BUCKET}/x"),
+            ("virtual", f"http://{BUCKET}.s3.example.org/x"),
+        ],
+    )
+    def test_addressing(self, between: Between, monkeypatch: pytest.MonkeyPatch, addressing: str, url: str) -> None:
+        monkeypatch.setenv("http_proxy", between.url)
+        between.spoil = lambda handler, _: handler.reply(200)
+        bucket = Bucket(options(endpoint="http://s3.example.org", addressing=addressing), "images.cache")
+        bucket.ask("put_object", lambda _: None, Key="x", Body=b"picture")
+        bucket.close()
+        assert [request.path for request in between.requests] == [url]
+
+    @pytest.mark.parametrize("region", ["", "eu-central-1"])
+    def test_region(self, between: Between, region: str) -> None:
+        bucket = Bucket(options(endpoint=between.url, region=region), "images.cache")
+        bucket.ask("list_objects_v2", lambda _: None, MaxKeys=1)
+        bucket.close()
+        assert f"/{region or 'us-east-1'}/s3/aws4_request" in between.requests[0].headers["authorization"]
+
 
 class TestCredentials:
     @pytest.mark.parametrize("credentials", ["", "env:"])

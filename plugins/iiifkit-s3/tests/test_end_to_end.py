@@ -2,8 +2,7 @@
 
 import io
 import json
-import subprocess
-import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import skimage
 from between import Between
 from iiifkit import open_service
 from PIL import Image
-from putting import head, names, put
+from putting import client, full_key, head, names, put
 from serving import Server, refusal
 
 from iiifkit_s3.options import BucketOptions
@@ -113,27 +112,43 @@ def test_a_tile_of_a_large_pyramid_costs_few_gets(
     assert sum(int(last) + 1 - int(begin) for begin, last in asked) < 3_000_000
 
 
-def test_seeding_a_bucket_makes_a_static_site(config: dict[str, Any], caches: BucketOptions, tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text(json.dumps(config))
-    command = [sys.executable, "-m", "iiifkit", "tile-seed", "--config", str(tmp_path / "config.json")]
-    seeded = subprocess.run(
-        [*command, "2019/Zürich.jpg,zurich"], cwd=tmp_path, capture_output=True, text=True, timeout=120
-    )
-    assert seeded.returncode == 0, seeded.stderr
-    info = json.loads(_body(caches, "zurich/info.json"))
-    assert head(caches, "zurich/info.json")["ContentType"].startswith(("application/json", "application/ld+json"))
-    (tiles,) = info["tiles"]
-    wanted = {f"zurich/0,0,{256 * factor},{256 * factor}" for factor in tiles["scaleFactors"] if 256 * factor < 427}
-    seeded_names = names(caches)
-    for region in wanted:
-        assert [name for name in seeded_names if name.startswith(region) and name.endswith("/0/default.jpg")]
+def test_a_changed_object_is_noticed(config: dict[str, Any], images: BucketOptions, tmp_path: Path) -> None:
+    config["images"]["source"]["revalidate"] = 0.2
+    with Server(tmp_path, config) as server:
+        path = "/iiif/3/2019%2FZ%C3%BCrich.jpg/0,0,128,128/64,64/0/default.png"
+        rocket = server.get(path)
+        assert rocket[0] == 200
+        put(images, "2019/Zürich.jpg", (PICTURES / "coffee.png").read_bytes())
+        time.sleep(0.3)
+        status, coffee = server.get(path)
+        assert status == 200
+        assert coffee != rocket[1]
+        client(images.endpoint).delete_object(Bucket=images.path, Key=full_key(images, "2019/Zürich.jpg"))
+        time.sleep(0.3)
+        assert server.get(path)[0] == 404
 
 
-def _body(options: BucketOptions, name: str) -> bytes:
-    from putting import client, full_key
-
-    answer = client(options.endpoint).get_object(Bucket=options.path, Key=full_key(options, name))
-    return bytes(answer["Body"].read())
+@pytest.mark.parametrize(
+    ("spoil", "status", "said"),
+    [
+        (lambda handler, _: handler.refuse(403, "SignatureDoesNotMatch"), 502, b"credentials"),
+        (lambda handler, _: handler.refuse(301, "PermanentRedirect"), 502, b"another region"),
+        (lambda handler, _: handler.refuse(404, "NoSuchKey"), 404, b"no image"),
+        (lambda handler, _: handler.refuse(503, "SlowDown"), 503, b"too much to do"),
+        (lambda handler, _: handler.write(b"nonsense"), 502, b"broke off"),
+        (lambda handler, _: handler.hang(), 504, b"in time"),
+    ],
+)
+def test_what_is_wrong_with_a_bucket_is_told(
+    config: dict[str, Any], between: Between, tmp_path: Path, spoil: Any, status: int, said: bytes
+) -> None:
+    config["images"]["source"] |= {"endpoint": between.url, "timeout": 1, "retries": 0}
+    between.spoil = spoil
+    with Server(tmp_path, config) as server:
+        told, body = server.get("/iiif/3/photo.jpg/full/max/0/default.jpg")
+        assert told == status
+        assert said in body
+        assert "Traceback" not in server.log
 
 
 def test_without_the_plugin_start_up_names_the_package(config: dict[str, Any], tmp_path: Path) -> None:
