@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from .bucket import Bucket
 from .keys import image_key, not_found, quoted
+from .locks import KeyedLocks
 from .objects import ObjectBlob, Part, first_part, listed
 from .options import BucketOptions
 from .refusals import Missing
@@ -95,7 +96,19 @@ class S3Source:
 
 
 class LargeImage(Buffered):
-    """The parts of an image that were read last. Whoever opens the same version shares them."""
+    """The parts of an image that were read last. Whoever opens the same version shares them.
+
+    Several threads that want the same bytes at the same time, as for a viewer's first tiles, get them by one request.
+    """
+
+    def __init__(self, blob: ObjectBlob) -> None:
+        super().__init__(blob)
+        self._reading = KeyedLocks()
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Read through the parts that are there. Raises what `ObjectBlob.read` raises."""
+        with self._reading.hold(f"{offset} {length}", threading.TIMEOUT_MAX):
+            return super().read(offset, length)
 
     def close(self) -> None:
         """Do nothing, because others may be reading; there is nothing to give back but memory."""

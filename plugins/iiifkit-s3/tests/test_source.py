@@ -1,9 +1,11 @@
 """Reading images: what is asked for, how often, and what happens when an image changes."""
 
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from between import Between, Request
+from between import Between, Handler, Request
 from iiifkit import BytesBlob, Environment, ImageNotFound, ImageOverLimit, SourceChanged, SourceError
 from putting import client, emptied, head, put, relisted
 
@@ -83,6 +85,21 @@ class TestRequests:
         with source.open("large.tif") as blob:
             assert blob.read(5 * MEGABYTE, 10) == PATTERN[::-1][5 * MEGABYTE :][:10]
             assert blob.version == head(there, "large.tif")["ETag"].strip('"')
+
+    def test_what_several_threads_want_is_asked_for_once(
+        self, open_source: Open, between: Between, there: BucketOptions
+    ) -> None:
+        def is_slow(handler: Handler, request: Request) -> bool:
+            time.sleep(0.1)
+            return False
+
+        put(there, "large.tif", PATTERN)
+        with open_source(endpoint=between.url).open("large.tif") as blob, ThreadPoolExecutor(6) as threads:
+            between.spoil = is_slow
+            between.requests.clear()
+            read = list(threads.map(lambda _: blob.read(5 * MEGABYTE, 10), range(6)))
+            assert read == [PATTERN[5 * MEGABYTE :][:10]] * 6
+            assert len(between.requests) == 1
 
     def test_only_few_large_images_are_remembered(
         self, open_source: Open, between: Between, there: BucketOptions
