@@ -212,9 +212,10 @@ class Originals:
             if blob.path is None:
                 self._cache.put(key, blob.read_all(), digest(blob.version), "application/octet-stream")
             else:
-                self._cache.put(key, _copy(blob.path), digest(blob.version), "application/octet-stream")
+                with _copied(blob.path) as copy:
+                    self._cache.put(key, copy, digest(blob.version), "application/octet-stream")
             kept = self._cache.get(key, digest(blob.version))
-        except CacheError as error:
+        except (CacheError, OSError) as error:
             log.warning("a fetched image could not be kept: %s", error)
             return blob
         if kept is None:
@@ -274,11 +275,19 @@ class _Kept(Blob):
         self._blob.close()
 
 
-def _copy(path: Path) -> Path:
-    """Copy a fetched file, because a cache moves what it is given and the original may not be ours."""
-    with tempfile.NamedTemporaryFile(delete=False, prefix="iiifkit-") as copy, path.open("rb") as original:
-        shutil.copyfileobj(original, copy)
-    return Path(copy.name)
+@contextmanager
+def _copied(path: Path) -> Iterator[Path]:
+    """Copy a fetched file, because a cache moves what it is given and the original may not be ours.
+
+    The copy vanishes if the cache leaves it where it is.
+    """
+    with tempfile.NamedTemporaryFile(delete=False, prefix="iiifkit-") as file:
+        copy = Path(file.name)
+    try:
+        shutil.copyfile(path, copy)
+        yield copy
+    finally:
+        copy.unlink(missing_ok=True)
 
 
 def digest(*parts: str) -> str:

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,15 @@ from pictures import photograph
 from PIL import Image
 from serving import Server
 from watching import install_plugin
+
+from iiifkit.blob import Blob, FileBlob
+from iiifkit.caches.disk import DiskCache
+from iiifkit.caches.memory import MemoryCache
+from iiifkit.caches.null import NullCache
+from iiifkit.contracts import Cache, Location
+from iiifkit.engines.pillow import PillowEngine
+from iiifkit.errors import CacheError
+from iiifkit.originals import Originals, ReadLimits
 
 FAILING = """
     import threading
@@ -186,3 +196,53 @@ def test_a_pyramid_that_is_no_tiff_any_more_is_built_again(place: Place, tmp_pat
     server = place.start()
     place.check(server)
     assert "prepared 'rocket.png'" in server.log
+
+
+class Fetched:
+    """A source that has images as files of its own."""
+
+    location: Location | None = None
+    revalidate = 60.0
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def version(self, identifier: str) -> str:
+        with self.open(identifier) as blob:
+            return blob.version
+
+    def open(self, identifier: str) -> Blob:
+        return FileBlob(self._folder / identifier)
+
+    def identifiers(self) -> tuple[str, ...]:
+        return ()
+
+    def close(self) -> None:
+        return
+
+
+class Full(NullCache):
+    def put(self, key: str, data: bytes | Path, tag: str, media_type: str) -> None:
+        raise CacheError("It is full.")
+
+
+@pytest.mark.parametrize("kind", ["null", "small", "large", "disk", "full"])
+def test_no_copy_of_an_image_stays_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    Image.fromarray(photograph("rocket.jpg")).save(tmp_path / "rocket.jpg")
+    caches: dict[str, Cache] = {
+        "null": NullCache(),
+        "small": MemoryCache(1000),
+        "large": MemoryCache(10_000_000),
+        "disk": DiskCache(tmp_path / "cache"),
+        "full": Full(),
+    }
+    limits = ReadLimits(frozenset({"jpg"}), {"jpg": None})
+    originals = Originals(Fetched(tmp_path), caches[kind], PillowEngine().probe, limits, "")
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    known = originals.look("rocket.jpg")
+    originals.open(known).close()
+    assert (known.info.width, known.info.height) == (640, 427)
+    assert (tmp_path / "rocket.jpg").exists()
+    assert list(temporary.iterdir()) == []
