@@ -174,6 +174,7 @@ class Service:
         try:
             return self._finish(request)
         except SourceChanged:
+            self.originals.forget(request.identifier)
             return self._finish(request)
 
     def _finish(self, request: ImageRequest) -> Answer:

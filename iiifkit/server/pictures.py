@@ -188,7 +188,11 @@ class Pictures:
             request = self._service.parse(target.path, target.version)
         except BadRequest:
             return await self._base(target)
-        return await self._picture(asked, target, request)
+        try:
+            return await self._picture(asked, target, request)
+        except SourceChanged:
+            self._service.originals.forget(request.identifier)
+            raise
 
     async def _base(self, target: Target) -> Reply:
         """Redirect from an image's base URI; what names no image and looks like a request keeps its own error."""

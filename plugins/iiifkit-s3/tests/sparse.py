@@ -14,17 +14,17 @@ SLOT = 40_000
 
 _ENTRY = struct.Struct("<HHQQ")
 _SHORT, _LONG, _LONG8 = 3, 4, 16
-_ETAG = '"0123456789abcdef0123456789abcdef-1250"'
 
 
 class SparsePyramid:
     """A file as libvips writes it: each level's tiles, then their places, then the directory. It is closed by `close`.
 
-    Every tile has a size and a place; only some are written, and the others are zeros that take no room.
+    Every tile has a size and a place; only some are written, in ``color``, and the others are zeros that take no room.
     """
 
-    def __init__(self, path: Path) -> None:
-        picture = Image.linear_gradient("L").resize((TILE, TILE)).convert("RGB")
+    def __init__(self, path: Path, color: str = "navy") -> None:
+        self._etag = f'"{color}-1250"'
+        picture = Image.new("RGB", (TILE, TILE), color)
         jpeg = io.BytesIO()
         picture.save(jpeg, "JPEG", quality=80, subsampling="4:2:0")
         self._jpeg = jpeg.getvalue()
@@ -76,10 +76,10 @@ class SparsePyramid:
 
     def answer(self, handler: Handler, request: Request) -> bool:
         """Answer a GET of a part as S3 does."""
-        if request.headers.get("if-match", _ETAG) != _ETAG:
+        if request.headers.get("if-match", self._etag) != self._etag:
             return handler.refuse(412, "PreconditionFailed")
         first, last = map(int, request.range.removeprefix("bytes=").split("-"))
         data = os.pread(self._descriptor, last + 1 - first, first)
         told = f"bytes {first}-{first + len(data) - 1}/{self.size}"
-        headers = {"ETag": _ETAG, "Content-Range": told, "Last-Modified": "Wed, 01 Jan 2025 00:00:00 GMT"}
+        headers = {"ETag": self._etag, "Content-Range": told, "Last-Modified": "Wed, 01 Jan 2025 00:00:00 GMT"}
         return handler.reply(206, data, headers)

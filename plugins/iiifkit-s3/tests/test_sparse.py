@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from between import Between, Request
 from iiifkit import ImageOverLimit, Service, open_service
 from PIL import Image
+from serving import Server
 from sparse import HEIGHT, LEVELS, WIDTH, SparsePyramid
 
 BLOCK = 128 * 1024
@@ -74,6 +76,28 @@ def tile(images: Service, server: Between, x: int, y: int, factor: int = 1) -> t
     assert answer.how == "slice"
     assert Image.open(io.BytesIO(answer.body)).size == (256, 256)
     return spent(server)
+
+
+@pytest.mark.parametrize("by_http", [False, True])
+def test_another_version_is_read_at_once(tmp_path: Path, server: Between, by_http: bool) -> None:
+    """Although the first is trusted for a minute, and its index is kept."""
+    path = "huge.tif/0,0,256,256/256,256/0/default.jpg"
+    images = service(tmp_path, server, max_source_bytes=None, max_source_pixels=None)
+    config = json.loads((tmp_path / "config.json").read_text())
+    other = SparsePyramid(tmp_path / "other.tif", "maroon")
+    seen = []
+    with Server(tmp_path, config) if by_http else nullcontext() as running:
+        for _ in range(2):
+            body = running.get(f"/iiif/3/{path}")[1] if running else images.answer(path, 3).body
+            with Image.open(io.BytesIO(body)) as picture:
+                seen.append(picture.convert("RGB").getpixel((9, 9)))
+            server.spoil = other.answer
+            path = path.replace("0,0,", f"{WIDTH // 4},0,")
+    images.close()
+    other.close()
+    (_, _, blue), (red, _, _) = seen
+    assert blue > 100
+    assert red > 100
 
 
 @pytest.mark.parametrize("limits", [{}, {"max_source_bytes": None}])
