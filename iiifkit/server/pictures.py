@@ -188,11 +188,7 @@ class Pictures:
             request = self._service.parse(target.path, target.version)
         except BadRequest:
             return await self._base(target)
-        try:
-            return await self._picture(asked, target, request)
-        except SourceChanged:
-            self._service.originals.forget(request.identifier)
-            raise
+        return await self._picture(asked, target, request)
 
     async def _base(self, target: Target) -> Reply:
         """Redirect from an image's base URI; what names no image and looks like a request keeps its own error."""
@@ -237,6 +233,14 @@ class Pictures:
         return self._unchanged(asked, ready) or await self._finish(Begun(ready))
 
     async def _finish(self, begun: Begun) -> Reply:
+        try:
+            return await self._made(begun)
+        except SourceChanged:
+            # What is known of the image is not true any more, however long it was to be trusted.
+            self._service.originals.forget(begun.ready.resolved.known.identifier)
+            raise
+
+    async def _made(self, begun: Begun) -> Reply:
         ready, resolved = begun.ready, begun.ready.resolved
         body = None if begun.missed else await self._stored(resolved)
         if body is not None:
