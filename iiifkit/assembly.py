@@ -44,14 +44,16 @@ def assemble(
     registry: Registry | None = None,
     source: Source | None = None,
     wrap: Callable[[Source], Source] | None = None,
+    patient: bool = False,
 ) -> Assembly:
     """Build everything that a raw config names, and put it together.
 
-    ``source`` takes the place of the config's own, ``wrap`` is laid around it. Raises a `SetupError`; what was
+    ``source`` takes the place of the config's own, ``wrap`` is laid around it, ``patient`` is what `Environment` says
+    of it. Raises a `SetupError`; what was
     built until then is closed again.
     """
     registry = registry if registry is not None else registry_for(raw)
-    config = load_config(raw, registry, overrides)
+    config = msgspec.structs.replace(load_config(raw, registry, overrides), patient=patient)
     warnings = list(config.warnings)
     with ExitStack() as undo:
         engines = _engines(config, registry, warnings)

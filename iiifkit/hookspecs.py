@@ -28,7 +28,8 @@ class Environment(msgspec.Struct, frozen=True):
     ``block`` is the top-level config block that the offer asked for, decoded; None if the config has none.
     ``role`` is where the thing will stand: ``source``, ``images`` or ``derivatives`` (the two caches), ``engine``
     or ``quality``. ``max_source_bytes`` bounds what a source may fetch. ``temporary_folder`` is the config's
-    ``graphics.source.tmpdir``. ``encode`` holds the encoder settings of every format.
+    ``graphics.source.tmpdir``. ``encode`` holds the encoder settings of every format. ``patient`` says that nobody
+    waits, as while tiles are seeded: a late answer is better than none.
     """
 
     role: str
@@ -36,6 +37,7 @@ class Environment(msgspec.Struct, frozen=True):
     max_source_bytes: int | None = None
     temporary_folder: str | None = None
     encode: EncodeOptions = msgspec.field(default_factory=EncodeOptions)
+    patient: bool = False
 
 
 Thing = TypeVar("Thing", covariant=True)

@@ -57,7 +57,8 @@ FAILING = """
             self._blob.close()
 
     class Cache(DiskCache):
-        def __init__(self, options):
+        def __init__(self, options, environment):
+            Path(options.path, f"patient {environment.patient}").touch()
             super().__init__(Path(options.path, "entries"))
             self._folder = options.path
             self.location = None
@@ -93,7 +94,7 @@ FAILING = """
 
     @hookimpl
     def iiifkit_caches():
-        return {"Dying": Offer(lambda options, environment: Cache(options), DiskOptions)}
+        return {"Dying": Offer(Cache, DiskOptions)}
 """
 KINDS = ("cache", "source", "late", "changed", "busy", "broken", "system")
 TILES = [(x, y) for y in range(0, 768, 256) for x in range(0, 1280, 256)]
@@ -185,6 +186,7 @@ def test_while_tiles_are_seeded(place: Place, tmp_path: Path, count: int) -> Non
     place.fail("source", count)
     place.seed(tmp_path / "seeded")
     assert len(list(tmp_path.glob("seeded/rocket.png/*/*/0/default.jpg"))) > 24
+    assert [file.name for file in sorted(tmp_path.glob("patient*"))] == ["patient False", "patient True"]
 
 
 def test_a_pyramid_that_is_no_tiff_any_more_is_built_again(place: Place, tmp_path: Path) -> None:

@@ -52,6 +52,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     ``qualities`` are the quality plugins that ``features.append.quality`` switches on, by the feature's name.
     ``temporary_folder`` is ``graphics.source.tmpdir``. ``forced_level`` is 0 or 1 if ``level.compliance`` says so.
+    ``patient`` is for the `Environment` of what is built.
     """
 
     source: Choice
@@ -71,6 +72,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     plugins: blocks.Plugins
     server: blocks.Server
     warnings: tuple[str, ...] = ()
+    patient: bool = False
 
     def environment(self, role: str, choice: Choice) -> Environment:
         """Return what ``choice`` is built with in one of the roles that `Environment` lists."""
@@ -80,6 +82,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
             max_source_bytes=self.limits.max_source_bytes,
             temporary_folder=self.temporary_folder,
             encode=self.encode,
+            patient=self.patient,
         )
 
     def build(self, role: str, choice: Choice) -> Any:

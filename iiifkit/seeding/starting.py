@@ -32,7 +32,7 @@ def assembled(config: str | None) -> "Assembly":
     from ..assembly import assemble
     from ..config import read_config
 
-    assembly = assemble(read_config(config))
+    assembly = assemble(read_config(config), patient=True)
     name = assembly.config.derivatives_cache.entry.name
     if name in FORGETFUL:
         assembly.service.close()

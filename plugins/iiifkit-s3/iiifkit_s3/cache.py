@@ -179,4 +179,5 @@ def _nothing(_: object) -> None:
 def build(options: CacheOptions, environment: Environment) -> S3Cache:
     """Return a cache in a bucket. Raises `ConfigError` if options or credentials are not possible."""
     where = f"{environment.role}.cache"
-    return S3Cache(Bucket(options, where, REST), options, FIRST.get(environment.role, FIRST["images"]))
+    rest = 0 if environment.patient else REST
+    return S3Cache(Bucket(options, where, rest), options, FIRST.get(environment.role, FIRST["images"]))

@@ -11,7 +11,7 @@ import pytest
 import pyvips
 import skimage
 from between import Between, Handler, Request
-from iiifkit import CacheError
+from iiifkit import CacheError, Environment
 from PIL import Image
 from putting import client, full_key, names, put
 from refusing import hangs
@@ -108,6 +108,15 @@ class TestLeavingAlone:
         time.sleep(0.6)
         for _ in range(3):
             assert cache.get("a", "t") is not None
+
+    def test_a_run_that_nobody_waits_for_asks_again(self, open_cache: Callable[..., S3Cache], between: Between) -> None:
+        between.spoil = fails
+        cache = open_cache(Environment("derivatives", patient=True), endpoint=between.url, retries=0)
+        with pytest.raises(CacheError):
+            cache.put("a", b"picture", "t", "image/jpeg")
+        between.spoil = lambda *_: False
+        cache.put("a", b"picture", "t", "image/jpeg")
+        assert cache.get("a", "t") is not None
 
     def test_an_answer_that_is_a_refusal_is_one(self, open_cache: Callable[..., S3Cache], between: Between) -> None:
         between.spoil = forbids
