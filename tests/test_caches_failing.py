@@ -31,6 +31,7 @@ FAILING = """
     from iiifkit import *
     from iiifkit.caches.disk import DiskCache, DiskOptions
 
+    LOCK = threading.Lock()
     KINDS = {
         "cache": CacheError("It died."), "source": SourceError("It died."), "late": SourceTimeout("It died."),
         "changed": SourceChanged("It died."), "busy": Overloaded("It died."), "broken": BrokenImage("It died."),
@@ -46,11 +47,12 @@ FAILING = """
 
         def read(self, offset, length):
             trouble = Path(self._folder, "trouble")
-            if trouble.exists():
-                kind, count = trouble.read_text().split()
+            with LOCK:
+                kind, count = trouble.read_text().split() if trouble.exists() else ("", "1")
                 if int(count) == 0:
                     raise KINDS[kind]
-                trouble.write_text(f"{kind} {int(count) - 1}")
+                if kind:
+                    trouble.write_text(f"{kind} {int(count) - 1}")
             return self._blob.read(offset, length)
 
         def close(self):
