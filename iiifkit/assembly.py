@@ -49,8 +49,7 @@ def assemble(
     """Build everything that a raw config names, and put it together.
 
     ``source`` takes the place of the config's own, ``wrap`` is laid around it, ``patient`` is what `Environment` says
-    of it. Raises a `SetupError`; what was
-    built until then is closed again.
+    of it. Raises a `SetupError`; what was built until then is closed again.
     """
     registry = registry if registry is not None else registry_for(raw)
     config = msgspec.structs.replace(load_config(raw, registry, overrides), patient=patient)
