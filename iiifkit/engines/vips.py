@@ -22,6 +22,7 @@ from .orientation import StoredPlan, in_stored_pixels, upright
 from .pillow import PillowEngine, PillowPicture
 from .shrinking import Choice, Copy, choose, stored_levels
 from .vips_files import LOADERS, Trouble, open_part, open_whole
+from .vips_planes import open_planes
 
 _SHRINKS = (2, 4, 8)
 """How much smaller libjpeg can make a picture while it decodes."""
@@ -178,7 +179,10 @@ def _opened(blob: Blob, info: ImageInfo, choice: Choice, trouble: Trouble) -> An
 
 def _opened_level(blob: Blob, info: ImageInfo, choice: Choice, trouble: Trouble) -> Any:
     level = choice.copy.level
-    tiff.find(blob, level).check_rows(choice.region.y, choice.region.height)
+    page = tiff.find(blob, level)
+    page.check_rows(choice.region.y, choice.region.height)
+    if page.planes_apart:
+        return open_planes(blob, page, trouble)
     place = {"subifd" if level.subdirectory else "page": level.locator} if level else {}
     return open_part(blob, "tif", trouble, access="random" if info.tile else "sequential", **place)
 

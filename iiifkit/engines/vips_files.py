@@ -60,39 +60,39 @@ class Reads:
 class Trouble:
     """What went wrong outside of libvips while it worked: the first error of a read, or a wish to stop.
 
-    It also keeps the source and its bytes alive: libvips calls back into it, and does not hold them.
+    It also keeps the sources and their bytes alive: libvips calls back into them, and does not hold them.
     """
 
     def __init__(self, work: Work) -> None:
         self.work = work
-        self._reads: Reads | None = None
-        self._source: Any = None
-        self._data = b""
+        self._reads: list[Reads] = []
+        self._held: list[Any] = []
         self._file: Blob | None = None
         self._killed = False
 
     @property
     def error(self) -> Exception | None:
         """What the first failed read raised."""
-        return self._reads.error if self._reads else None
+        return next((reads.error for reads in self._reads if reads.error), None)
 
     def memory_source(self, data: bytes) -> Any:
         """Return a source of bytes, which are not copied."""
         import pyvips
 
-        self._data = data
-        self._source = pyvips.Source.new_from_memory(data)
-        return self._source
+        source = pyvips.Source.new_from_memory(data)
+        self._held += (data, source)
+        return source
 
     def custom_source(self, blob: Blob) -> Any:
         """Return a source that asks the Blob for every read."""
         import pyvips
 
-        self._reads = Reads(blob)
-        self._source = pyvips.SourceCustom()
-        self._source.on_read(self._reads.read)
-        self._source.on_seek(self._reads.seek)
-        return self._source
+        reads, source = Reads(blob), pyvips.SourceCustom()
+        source.on_read(reads.read)
+        source.on_seek(reads.seek)
+        self._reads.append(reads)
+        self._held.append(source)
+        return source
 
     def descriptor_source(self, blob: Blob) -> Any | None:
         """Return a source that reads the local file by itself; None if there is none, or another by its name now."""

@@ -4,6 +4,7 @@ import struct
 import sys
 from array import array
 from collections import deque
+from collections.abc import Iterable
 
 import msgspec
 
@@ -36,13 +37,14 @@ class Entry(msgspec.Struct, frozen=True):
 class Tiff:
     """A TIFF file whose directories are read on demand, through a few windows of `WINDOW` bytes.
 
-    Lives while one file is looked at. ``first`` is the offset of the first directory, in bytes; ``size`` the file's.
+    Lives while one file is looked at. ``first`` is the offset of the first directory, in bytes; ``size`` the file's;
+    ``big`` tells whether it is a BigTIFF.
     """
 
     def __init__(self, blob: Blob, head: bytes, order: str, big: bool) -> None:
         self._blob = blob
         self._order = order
-        self._big = big
+        self.big = big
         self.size = blob.size
         self._windows = deque([(0, head)], maxlen=WINDOWS)
         self._offset = struct.Struct(order + ("Q" if big else "I"))
@@ -85,9 +87,33 @@ class Tiff:
             entries.setdefault(tag, Entry(type, values, field))
         return Directory(self, offset, entries, self._offset.unpack(data[length:])[0])
 
+    def part(self, entry: Entry, first: int, count: int) -> Entry:
+        """Return an entry that holds only ``count`` of another's values, from number ``first`` on.
+
+        Raises `BrokenImage`.
+        """
+        size = _SIZES.get(entry.type, 0)
+        if size * entry.count <= len(entry.field):
+            data = entry.field[first * size : (first + count) * size]
+        else:
+            start = self._offset.unpack(entry.field)[0] + first * size
+            if size * count > len(entry.field):
+                return Entry(entry.type, count, self._offset.pack(start))
+            data = self.read(start, size * count)
+        return Entry(entry.type, count, data.ljust(len(entry.field), b"\0"))
+
+    def short(self, value: int) -> Entry:
+        """Return an entry of one 16-bit number."""
+        return Entry(3, 1, struct.pack(self._order + "H", value).ljust(self._offset.size, b"\0"))
+
+    def packed(self, entries: "dict[int, Entry]") -> bytes:
+        """Return the bytes of a directory of these tags, after which no other follows."""
+        rows = (self._entry.pack(tag, entry.type, entry.count, entry.field) for tag, entry in sorted(entries.items()))
+        return b"".join((self._count.pack(len(entries)), *rows, self._offset.pack(0)))
+
     def beginning_with(self, offset: int) -> tuple[bytes, int]:
         """Return bytes that, put at the place returned with them, make the file begin with another directory."""
-        return self._offset.pack(offset), 8 if self._big else 4
+        return self._offset.pack(offset), 8 if self.big else 4
 
     def values(self, entry: Entry, most: int | None = None) -> bytes:
         """Return the bytes of an entry's values (the first ``most``), in the file's order. Raises `BrokenImage`."""
@@ -135,6 +161,10 @@ class Directory:
         """Return how many values a tag has; 0 if it is not there."""
         entry = self._entries.get(tag)
         return entry.count if entry else 0
+
+    def entries(self, tags: Iterable[int]) -> dict[int, Entry]:
+        """Return the entries of those tags that are there."""
+        return {tag: self._entries[tag] for tag in tags if tag in self._entries}
 
     def number(self, tag: int, default: int = 0) -> int:
         """Return a tag's first value, or ``default`` if it is not there. Raises `BrokenImage`."""

@@ -13,11 +13,12 @@ MOST_PROFILE_BYTES = 64 * 1024
 COMPARED_PROFILE_BYTES = 4096
 
 SUBFILE_TYPE, OLD_SUBFILE_TYPE, WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC = 254, 255, 256, 257, 258, 259, 262
+FILL_ORDER, PREDICTOR = 266, 317
 STRIP_OFFSETS, ORIENTATION, SAMPLES, ROWS_PER_STRIP, STRIP_LENGTHS, PLANAR = 273, 274, 277, 278, 279, 284
 TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS, TILE_LENGTHS, SUBDIRECTORIES = 322, 323, 324, 325, 330
 EXTRA_SAMPLES, SAMPLE_FORMAT, JPEG_TABLES, PROFILE = 338, 339, 347, 34675
 
-BLACK_IS_ZERO, RGB, YCBCR = 1, 2, 6
+BLACK_IS_ZERO, RGB, CMYK, YCBCR = 1, 2, 5, 6
 """What samples mean (PhotometricInterpretation)."""
 
 PLANES_APART = 2
@@ -88,6 +89,11 @@ class Page:
         if self.tile:
             return self.tile[1]
         return min(self.directory.number(ROWS_PER_STRIP, self.height) or 1, self.height)
+
+    @property
+    def planes_apart(self) -> bool:
+        """Whether it has tiles of one color each: first all of the first, then all of the next."""
+        return self.tile is not None and self.samples > 1 and self.planar == PLANES_APART
 
     @property
     def orientation(self) -> int:
