@@ -130,7 +130,7 @@ class Service:
 
         Raises a `SourceError` or an `ImageError`.
         """
-        if not self.pyramids.preparing.reads_pyramid(resolved.plan):
+        if not self.pyramids.preparing.reads_pyramid(resolved.plan, resolved.known.info):
             return None
         return self.pyramids.find(resolved.known, self.originals.open)
 

@@ -41,3 +41,8 @@ class ImageInfo(msgspec.Struct, frozen=True):
     def pixels(self) -> int:
         """Width times height."""
         return self.width * self.height
+
+    @property
+    def is_pyramid(self) -> bool:
+        """Whether the file is tiled and holds smaller copies, so that every part of it is cheap to cut."""
+        return self.tile is not None and bool(self.levels)

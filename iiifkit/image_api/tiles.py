@@ -7,6 +7,8 @@ from .plan import Box, Plan
 
 Allow = Callable[[int, int], bool]
 
+_USUAL_SIDES = range(128, 1025, 16)
+
 
 def ceil_div(number: int, divisor: int) -> int:
     """Divide and round up, as viewers do at the right and lower edges."""
@@ -26,15 +28,22 @@ def sizes(width: int, height: int, factors: list[int]) -> list[tuple[int, int]]:
     return [(ceil_div(width, factor), ceil_div(height, factor)) for factor in reversed(factors)]
 
 
-def tile_size(image: ImageInfo, prepared: int, allow: Allow) -> tuple[int, int]:
-    """Return the tile size that an image advertises.
+def tile_side(image: ImageInfo, prepared: int) -> int:
+    """Return the side of the tiles that an image is best cut into.
 
-    That is the size of its stored tiles if they are square and of 128 to 1024 pixels, else the size that it will be
-    ``prepared`` with; halved until it lies within the limits.
+    That is its stored tiles' if they are square and of 128 to 1024 pixels (TIFF has multiples of 16), else
+    ``prepared``.
     """
-    side = prepared
-    if image.tile is not None and image.tile[0] == image.tile[1] and 128 <= image.tile[0] <= 1024:
-        side = image.tile[0]
+    side, height = image.tile or (0, 0)
+    return side if side == height and side in _USUAL_SIDES else prepared
+
+
+def tile_size(image: ImageInfo, prepared: int, allow: Allow) -> tuple[int, int]:
+    """Return the tile size that an image advertises: that of its stored tiles, or what it will be ``prepared`` with.
+
+    It is halved until it lies within the limits.
+    """
+    side = tile_side(image, prepared)
     while side > 1 and not allow(side, side):
         side //= 2
     return side, side
