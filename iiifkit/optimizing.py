@@ -10,9 +10,9 @@ import msgspec
 
 from .contracts import Location, PyramidSettings
 from .errors import BadRequest, IIIFKitError, SetupError, Stopped
+from .new_file import new_file
 from .processors import processors
 from .runs.attending import attended
-from .runs.new_file import new_file
 from .runs.progress import Progress
 from .runs.report import Report
 from .runs.stopping import Stop

@@ -1,6 +1,7 @@
 """Pyramids: an image that is slow to cut is turned once into tiles at every scale, and kept (idea: slice for ever)."""
 
 import logging
+import secrets
 import tempfile
 import threading
 import time
@@ -17,6 +18,8 @@ from .errors import CACHE_FAILURES, CacheError, ImageError
 from .image_api.formats import recognize
 from .image_api.image import ImageInfo
 from .image_api.plan import Plan
+from .image_api.tiles import tile_side
+from .new_file import new_file
 from .originals import Known, digest, steady
 from .pyramid import Pyramid, PyramidIndex, read_index, slice_tile
 from .rendering import Renderer
@@ -42,18 +45,25 @@ class Preparing(msgspec.Struct, frozen=True):
     max_bytes: int = 4_000_000_000
     temporary_folder: str | None = None
 
-    def reads_pyramid(self, plan: Plan) -> bool:
+    def side(self, info: ImageInfo) -> int:
+        """Return the side of the tiles of an image's pyramid, in pixels: what its info.json advertises."""
+        return tile_side(info, self.tile)
+
+    def reads_pyramid(self, plan: Plan, info: ImageInfo) -> bool:
         """Return whether a plan is made from the pyramid if there is one, and not from the original.
 
-        Lossless formats, and full-size cuts off the tile grid, are worth the original's own pixels.
+        Lossless formats, and full-size cuts off the tile grid, are worth the original's own pixels; an original that is
+        a pyramid itself has both.
         """
-        region = plan.region
+        if info.is_pyramid:
+            return True
+        region, side = plan.region, self.side(info)
         if plan.format not in LOSSY:
             return False
         if plan.width < region.width or plan.height < region.height:
             return True
         same_size = (plan.width, plan.height) == (region.width, region.height)
-        return same_size and not region.x % self.tile and not region.y % self.tile
+        return same_size and not region.x % side and not region.y % side
 
     def starts_build(self, plan: Plan, info: ImageInfo) -> bool:
         """Return whether a plan would decode many pixels for few, so that building a pyramid first is worth it."""
@@ -61,9 +71,9 @@ class Preparing(msgspec.Struct, frozen=True):
         return (
             self.enabled
             and info.pixels >= self.min_pixels
-            and not (info.tile and info.levels)
+            and not info.is_pyramid
             and 2 * region.width * region.height <= info.pixels
-            and self.reads_pyramid(plan)
+            and self.reads_pyramid(plan, info)
         )
 
 
@@ -127,7 +137,7 @@ class Pyramids:
         opened = self.ready(known)
         if opened is not None:
             return opened
-        if known.info.tile is not None and known.info.levels:
+        if known.info.is_pyramid:
             return self._keep(known, open_original(known), known.info)
         if not self.preparing.enabled:
             return None
@@ -174,17 +184,18 @@ class Pyramids:
 
     def _build(self, known: Known, key: str, tag: str, open_original: Callable[[Known], Blob], work: Work) -> None:
         started = time.monotonic()
-        folder = self.preparing.temporary_folder or self._cache.workspace
-        with tempfile.NamedTemporaryFile(prefix="iiifkit-", suffix=".tif", dir=folder, delete=False) as file:
-            path = Path(file.name)
+        folder = Path(self.preparing.temporary_folder or self._cache.workspace or tempfile.gettempdir())
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"iiifkit-{secrets.token_hex(8)}.tif"
+        info = known.info
+        lossless = info.alpha or info.bits > 8
         try:
-            info = known.info
-            lossless = info.alpha or info.bits > 8
-            settings = PyramidSettings(self.preparing.tile, None if lossless else self.preparing.quality)
-            with open_original(known) as blob, steady(blob):
-                self._renderer.build(blob, info, path, settings, work)
-            if path.stat().st_size > self.preparing.max_bytes:
-                raise CacheError("it is larger than prepare.max_bytes.")
+            settings = PyramidSettings(self.preparing.side(info), None if lossless else self.preparing.quality)
+            with new_file(path) as file:
+                with open_original(known) as blob, steady(blob):
+                    self._renderer.build(blob, info, file, settings, work)
+                if file.stat().st_size > self.preparing.max_bytes:
+                    raise CacheError("it is larger than prepare.max_bytes.")
             self._cache.put(key, path, tag, "image/tiff")
         finally:
             with suppress(FileNotFoundError):

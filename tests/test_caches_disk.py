@@ -17,7 +17,7 @@ import pytest
 
 from iiifkit.caches import disk
 from iiifkit.caches.disk import DiskCache, nanoseconds
-from iiifkit.caches.hidden import DAY
+from iiifkit.caches.hidden import DAY, JUST_MADE
 from iiifkit.contracts import Location
 from iiifkit.errors import CacheError, ConfigError
 from iiifkit.hookspecs import Environment
@@ -432,8 +432,8 @@ class TestStart:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         now = time.time()
         DiskCache(tmp_path / "cache")
-        assert abandoned.exists(), "a file of the last minute may have a writer that has not locked it yet"
-        monkeypatch.setattr(time, "time", lambda: now + 120)
+        assert abandoned.exists(), "a file of the last moment may have a writer that has not locked it yet"
+        monkeypatch.setattr(time, "time", lambda: now + JUST_MADE + 1)
         DiskCache(tmp_path / "cache")
         assert not abandoned.exists()
         assert written.exists()

@@ -19,7 +19,6 @@ import pytest
 from conftest import Serve
 from PIL import Image
 from serving import Answer, Server
-from watching import black_png, make_slow_pictures, metric, wait_until
 
 AS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 needs_root = pytest.mark.skipif(not AS_ROOT, reason="a file system can be mounted by root only")
@@ -436,29 +435,3 @@ def test_a_pyramid_is_of_one_picture_whatever_happens_while_it_is_built(
             answer = server.get(f"/iiif/3/{path.name}/{corner}/256,256/0/default.jpg")
             assert color_of(answer) == expected
     assert "Traceback" not in server.log
-
-
-def test_the_end_in_mid_build_leaves_no_file(start: Serve, tmp_path: Path) -> None:
-    folder, temporary = tmp_path / "pictures", tmp_path / "temporary"
-    folder.mkdir()
-    temporary.mkdir()
-    (folder / "large.png").write_bytes(black_png(20_000, 20_000))
-    server = start(folder, TMPDIR=str(temporary))
-    with server.connect() as connection:
-        connection.sendall(b"GET /iiif/3/large.png/0,0,512,512/256,256/0/default.jpg HTTP/1.1\r\nHost: x\r\n\r\n")
-        wait_until(lambda: any(server.home.rglob("iiifkit-*.tif")) or any(temporary.rglob("iiifkit-*.tif")))
-    assert server.stop() == 0
-    assert not [*server.home.rglob("iiifkit-*"), *temporary.rglob("*")]
-
-
-def test_a_hang_up_in_mid_build_does_not_lose_the_pyramid(start: Serve, tmp_path: Path) -> None:
-    folder = make_slow_pictures(tmp_path / "pictures")
-    (folder / "large.png").write_bytes(black_png(6_000, 6_000))
-    server = start(folder)
-    path = "/iiif/3/large.png/0,0,512,512/256,256/0/default.jpg"
-    with server.connect() as connection:
-        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-        time.sleep(0.1)
-    wait_until(lambda: "prepared 'large.png'" in server.log, 20)
-    assert server.get(path).status == 200
-    assert metric(server, 'answers_total{how="slice"}') == 1

@@ -18,9 +18,9 @@ from PIL import Image
 from iiifkit.assembly import open_service
 from iiifkit.blob import FileBlob
 from iiifkit.errors import BadRequest
+from iiifkit.new_file import new_file
 from iiifkit.optimizing import targets
 from iiifkit.pyramid import read_index
-from iiifkit.runs.new_file import new_file
 
 COMMAND = [sys.executable, "-m", "iiifkit.cli", "optimize"]
 

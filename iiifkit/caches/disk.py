@@ -132,9 +132,13 @@ class DiskCache:
         return self._locks.hold(key, seconds)
 
     def close(self) -> None:
-        """Stop the thread that makes room."""
+        """Stop the thread that makes room, and remove what processes that were killed left behind."""
         if self._room:
             self._room.close()
+        if self._abilities is not None:
+            with contextlib.suppress(OSError):
+                self._hidden.clean()
+                FolderLocks(self._hidden.locks).clean()
 
     def _path(self, key: str) -> str:
         path = f"{self._root}/{relative_path(key, self._strict)}"

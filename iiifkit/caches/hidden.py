@@ -20,7 +20,8 @@ except ImportError:
 logger = logging.getLogger("iiifkit")
 
 DAY = 24 * 3600
-_JUST_MADE = 60
+JUST_MADE = 3
+"""Seconds within which a writer has locked its file, or given it its name."""
 _PROBE_NANOSECONDS = 123_456_700
 _CHUNK = 1024 * 1024
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
@@ -98,7 +99,7 @@ class HiddenFolder:
             for entry in entries:
                 try:
                     age = now - entry.stat(follow_symlinks=False).st_ctime
-                    if age > DAY or (age > _JUST_MADE and _abandoned(entry.path)):
+                    if age > DAY or (age > JUST_MADE and _abandoned(entry.path)):
                         Path(entry.path).unlink()
                 except OSError as error:
                     logger.debug("A temporary file of the cache stays behind: %s", error)

@@ -6,6 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+try:
+    import fcntl
+except ImportError:
+    fcntl = None  # type: ignore[assignment]
+
 
 @contextmanager
 def new_file(target: Path) -> Iterator[Path]:
@@ -15,18 +20,17 @@ def new_file(target: Path) -> Iterator[Path]:
     """
     hidden = target.with_name(f".iiifkit-{secrets.token_hex(8)}{target.suffix}")
     descriptor = _nameless(target.parent)
+    path = hidden if descriptor is None else Path(f"/proc/self/fd/{descriptor}")
+    if descriptor is None:
+        descriptor = _named(hidden)
     try:
-        if descriptor is None:
-            hidden.touch()
-            yield hidden
-        else:
-            yield Path(f"/proc/self/fd/{descriptor}")
+        yield path
+        if path is not hidden:
             # Only with a folder given, which an absolute path does not need, Python makes the call that follows links.
-            os.link(f"/proc/self/fd/{descriptor}", hidden, src_dir_fd=descriptor, follow_symlinks=True)
+            os.link(path, hidden, src_dir_fd=descriptor, follow_symlinks=True)
         hidden.replace(target)
     finally:
-        if descriptor is not None:
-            os.close(descriptor)
+        os.close(descriptor)
         with suppress(FileNotFoundError):
             hidden.unlink()
 
@@ -43,3 +47,12 @@ def _nameless(folder: Path) -> int | None:
         return descriptor
     os.close(descriptor)
     return None
+
+
+def _named(path: Path) -> int:
+    """Return the descriptor of a new file; it is locked, so that a cache's cleaning sees that its writer lives."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+    if fcntl is not None:
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return descriptor
