@@ -123,6 +123,7 @@ class OtherSite:
     """A server of static files, one folder for each name: a site that is not iiifkit's."""
 
     def __init__(self, folders: Mapping[str, Path]) -> None:
+        self.folders = folders
         handler = partial(_Files, folders)
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self.base = f"http://127.0.0.1:{self._server.server_port}"

@@ -1,12 +1,14 @@
-"""Mirador and Universal Viewer, from npm and on another site, open manifests of this server."""
+"""Mirador and Universal Viewer, from npm and on another site, open manifests of this server, and seeded trees."""
 
 import base64
 import hashlib
+import json
 import shutil
 import subprocess
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pictures
@@ -14,6 +16,7 @@ import pytest
 from browsing import OtherSite, Visit, chromium
 from PIL import Image
 from playwright.sync_api import Browser
+from seeding import Project
 from serving import Server
 
 pytestmark = pytest.mark.slow
@@ -90,3 +93,46 @@ def test_it_opens_a_manifest_and_every_tile_that_it_asks_for_comes(
     if not path:
         assert "coffee.jpg" in guest.page.inner_text("body") or any("coffee.jpg" in address for address in ours)
     guest.context.close()
+
+
+def canvas(info: dict[str, Any]) -> dict[str, Any]:
+    """A page of a manifest as its author writes it: the largest listed size, and info.json as its service."""
+    base = info.get("@id") or info["id"]
+    largest = info["sizes"][-1]
+    image = {"id": f"{base}/full/{largest['width']},{largest['height']}/0/default.jpg", **largest}
+    body = {**image, "type": "Image", "format": "image/jpeg", "service": [info]}
+    painting = {"id": f"{base}/a", "type": "Annotation", "motivation": "painting", "body": body}
+    items = [{"id": f"{base}/page", "type": "AnnotationPage", "items": [painting | {"target": f"{base}/canvas"}]}]
+    sides = {"width": info["width"], "height": info["height"]}
+    return {"id": f"{base}/canvas", "type": "Canvas", **sides, "items": items}
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_mirador_opens_seeded_trees_on_a_file_server(
+    site: OtherSite, browser: Browser, screenshots: Path, tmp_path: Path, version: int
+) -> None:
+    project = Project(tmp_path / "project")
+    other = OtherSite({"iiif": tmp_path / "tree", "manifests": tmp_path, "mirador": site.folders["mirador"]})
+    sizes = {"a.jpg": (2100, 1500), "b.jpg": (300, 1900), "c.jpg": (900, 600)}
+    for name, size in sizes.items():
+        project.picture(name, *size)
+    project.configure(derivatives__cache={"name": "Disk", "path": str(tmp_path / "tree" / str(version))})
+    project.seed("--api-version", str(version), "--endpoint", f"{other.base}/iiif/{version}", *sizes)
+    tree = tmp_path / "tree" / str(version)
+    canvases = [canvas(json.loads((tree / name / "info.json").read_text())) for name in sizes]
+    manifest = {"@context": "http://iiif.io/api/presentation/3/context.json", "id": f"{other.base}/manifests/m.json"}
+    manifest |= {"type": "Manifest", "label": {"none": ["Seeded"]}, "items": canvases}
+    (tmp_path / "m.json").write_text(json.dumps(manifest))
+    guest = Visit(browser, screenshots)
+    guest.open(f"{other.base}/mirador.html?address={other.base}/manifests/m.json")
+    guest.page.wait_for_selector("canvas")
+    guest.settle(1)
+    shot = guest.keep(f"seeded-mirador-{version}")
+    pictures_of = {name: [path for path in guest.asked if f"/{name}/" in path] for name in sizes}
+    assert all(pictures_of.values()), "thumbnails of all three"
+    ours = {address: status for address, status in guest.came.items() if address.startswith(f"{other.base}/iiif/")}
+    assert {address: status for address, status in ours.items() if status != 200} == {}
+    assert any(tile["region"] for tile in guest.tiles())
+    assert np.asarray(Image.open(shot).convert("RGB"))[250:550, 500:900].std() > 25
+    guest.context.close()
+    other.stop()
