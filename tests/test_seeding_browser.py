@@ -1,4 +1,4 @@
-"""Seeded trees on Python's own file server, in a real browser: viewers open them, and nothing they ask for is missing."""
+"""Seeded trees on Python's own file server, in a real browser: viewers open them, and miss nothing they ask for."""
 
 import json
 from collections.abc import Iterator
