@@ -68,6 +68,15 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def listens(port: int) -> None:
+    """Wait until somebody listens on a port. Raises `SystemExit` if nobody does in time."""
+    for _ in range(600):
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        time.sleep(0.05)
+    raise SystemExit(f"nobody listens on port {port}")
+
+
 def fetch(port: int, paths: Iterable[str], expect: int | None = None) -> tuple[int, int]:
     """Ask for each path over one connection; return how many answers were 200, and the bytes of their bodies."""
     good = size = 0

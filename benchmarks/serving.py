@@ -17,7 +17,19 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from measuring import PYTHON, Server, alternately, fetch, free_port, installed, load, machine, microseconds, ratio
+from measuring import (
+    PYTHON,
+    Server,
+    alternately,
+    fetch,
+    free_port,
+    installed,
+    listens,
+    load,
+    machine,
+    microseconds,
+    ratio,
+)
 from pictures import photograph, pyramid, tile_paths
 
 IIPSRV = Path("/usr/lib/iipimage-server/iipsrv.fcgi")
@@ -57,6 +69,7 @@ def iipsrv(folder: Path, work: Path) -> Iterator[Server]:
         return ["nginx", "-c", str(work / "nginx.conf"), "-e", f"{work}/nginx.log"]
 
     try:
+        listens(behind)
         with Server(command) as nginx:
             answering = Server(lambda _: [])
             answering.process, answering.port = process, nginx.port
