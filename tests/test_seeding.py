@@ -174,6 +174,20 @@ def test_a_changed_image_is_seeded_anew(project: Project) -> None:
     assert project.document("a.jpg")["width"] == 600
 
 
+def test_a_tree_in_change_has_no_description(project: Project) -> None:
+    """A file server must not show tiles of two images as one."""
+    project.picture("a.jpg", 700, 900)
+    project.seed("a.jpg")
+    data = (project.source / "a.jpg").read_bytes()
+    (project.source / "a.jpg").write_bytes(data[: len(data) // 2])
+    (row,) = project.report("a.jpg", status=1)
+    assert "damaged or incomplete" in row["failed"]
+    assert "info.json" not in project.files("a.jpg")
+    (project.source / "a.jpg").write_bytes(data)
+    project.seed("a.jpg")
+    assert project.document("a.jpg")["width"] == 700
+
+
 def test_other_formats_and_qualities(project: Project) -> None:
     project.picture("a.jpg", 600, 500)
     for quality, format, kind in (("gray", "png", "PNG"), ("dither", "gif", "GIF"), ("default", "webp", "WEBP")):

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import viewer_requests
 from PIL import Image
 from seeding import Project
 
@@ -132,6 +133,13 @@ def whole(project: Project, *identifiers: str) -> None:
             Image.open(io.BytesIO(path.read_bytes())).load()
 
 
+def described(project: Project, *identifiers: str) -> None:
+    """What has an info.json has all that it promises."""
+    for identifier in identifiers:
+        if "info.json" in (files := project.files(identifier)):
+            assert viewer_requests.all_viewers(project.document(identifier)) <= files
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("processes", ["1", "2"])
 def test_a_kill_leaves_nothing_broken(project: Project, processes: str) -> None:
@@ -142,6 +150,7 @@ def test_a_kill_leaves_nothing_broken(project: Project, processes: str) -> None:
     process.communicate()
     time.sleep(0.5)  # workers notice that they are alone
     whole(project, *IMAGES[:2])
+    described(project, *IMAGES[:2])
     assert len(project.leftovers()) <= 2 * 2  # a tile each may have been on its way
     time.sleep(JUST_MADE)
     rows = project.report(*IMAGES[:2])

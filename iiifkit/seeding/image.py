@@ -83,6 +83,7 @@ class ImageSeeder:
         outcome.notes = [_excessive(factor, tree) for factor in tree.excessive]
         shelf = Shelf(service.derivatives, known, FORMATS[format].media_type, self._settings.refresh, tally)
         if any(map(shelf.lacks, tree.pictures())):
+            shelf.withdraw()
             opening = opened_for_tiles(
                 service, known, format, tree.tile, self._encode, self._folder, self._threads, self._stop
             )

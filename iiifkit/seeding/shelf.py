@@ -29,6 +29,14 @@ class Shelf:
         """Return whether a picture is to be made: it is not there, fresh, under all its names."""
         return self._refresh or not all(self._read(name, 0) is not None for name in picture.names)
 
+    def withdraw(self) -> None:
+        """Take away an info.json that tells of another version of the image, before its pictures change one by one.
+
+        Raises `CacheError`.
+        """
+        if self._read("info.json", 0) is None:
+            self._cache.put(f"{self._prefix}/info.json", b"", self._tag, "application/json")
+
     def skip(self) -> None:
         """Count a picture that is there."""
         self._tally.add(None)
