@@ -14,7 +14,7 @@ from cachetools import LRUCache, TTLCache
 
 from .blob import Blob, BytesBlob
 from .contracts import NO_LIMIT, Cache, PyramidSettings, Work
-from .errors import CACHE_FAILURES, CacheError, ImageError
+from .errors import CACHE_FAILURES, CacheError, ImageError, SourceChanged
 from .image_api.formats import recognize
 from .image_api.image import ImageInfo
 from .image_api.plan import Plan
@@ -146,6 +146,7 @@ class Pyramids:
             return self._keep(known, kept, None) if kept is not None else None
         except CACHE_FAILURES as error:
             log.warning("the image cache failed: %s", error)
+            self._remove(known, error)
             return None
 
     def lost(self, known: Known, opened: Opened, error: Exception) -> bool:
@@ -156,7 +157,17 @@ class Pyramids:
         with self._lock:
             if self._open.get(known.origin, ("", None))[1] is opened:
                 del self._open[known.origin]
+        if self._remove(known, error):
+            self._give_up(known)  # for a minute, so that a tile that never can be made does not build for ever
         return True
+
+    def _remove(self, known: Known, error: Exception) -> bool:
+        """Remove a pyramid from the cache if it is damaged, and not only out of reach; return whether it was."""
+        damaged = isinstance(error, ImageError | SourceChanged)
+        if damaged:
+            with suppress(*CACHE_FAILURES):
+                self._cache.delete(self._place(known)[0])
+        return damaged
 
     def wanted(self, plan: Plan, known: Known) -> bool:
         """Return whether a pyramid should be built before this plan is made."""

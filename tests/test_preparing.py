@@ -1,6 +1,7 @@
 """Pyramids as a service uses them: which plans are sliced, which start a build, and that every picture is right."""
 
 import io
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -193,6 +194,29 @@ def test_a_changed_image_gets_a_new_pyramid(folder: Path, service: Made) -> None
         answer = serving.answer(tile, 3)
         assert answer.how == "slice"
         assert difference(pixels(answer.body).mean(axis=(0, 1)), np.array(color)) < 4
+
+
+@pytest.mark.parametrize("part", [(0, 4), (4, 8), (0.2, 0.9), (0.99, 1.0)])
+def test_a_damaged_pyramid_is_not_used_and_goes(
+    folder: Path, service: Made, tmp_path: Path, part: tuple[float, float], caplog: pytest.LogCaptureFixture
+) -> None:
+    array = photograph(1500, 1100)
+    Image.fromarray(array).save(folder / "a.jpg", quality=95)
+    paths = ["a.jpg/512,0,512,512/256,256/0/default.jpg", "a.jpg/1024,512,476,512/238,256/0/default.jpg"]
+    serving = service()
+    wanted = [pixels(serving.answer(path, 3).body) for path in paths]
+    (kept,) = built(tmp_path)
+    status, size, sound = kept.stat(), kept.stat().st_size, kept.read_bytes()
+    first, last = (number if part[1] > 1 else int(number * size) for number in part)
+    with kept.open("r+b") as file:
+        file.seek(int(first))
+        file.write(b"\x07" * (int(last) - int(first)))
+    os.utime(kept, ns=(status.st_atime_ns, status.st_mtime_ns))
+    for serving in (service(), service()):
+        for path, expected in zip(paths, wanted, strict=True):
+            assert difference(pixels(serving.answer(path, 3).body), expected) < 4
+    assert [path.read_bytes() for path in built(tmp_path)] in ([], [sound]), "removed, or built anew"
+    assert "a pyramid could not be read, so the original is" in caplog.text or "the image cache failed" in caplog.text
 
 
 # What a prepared pyramid holds
