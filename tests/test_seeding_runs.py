@@ -229,13 +229,29 @@ def test_progress_is_a_line_now_and_then(project: Project, capsys: pytest.Captur
     assert capsys.readouterr().err == "5 of 10 images, 2,000 pictures, 20 a second, about 1:40 left\na failure\n"
 
 
+@pytest.mark.parametrize(
+    ("share", "left"), [(0.0, ""), (0.01, ""), (0.25, ", about 5:00 left"), (1.0, ", about 0:00 left")]
+)
+def test_the_time_that_one_large_image_takes_is_told(
+    share: float, left: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    progress = Progress(1, "pictures")
+    progress._started -= 100
+    progress._next -= 100
+    progress.show(0, 2000, share)
+    assert capsys.readouterr().err == f"0 of 1 images, 2,000 pictures, 20 a second{left}\n"
+
+
 @pytest.mark.slow
-def test_progress_is_a_bar_on_a_terminal(project: Project) -> None:
+@pytest.mark.parametrize(
+    ("images", "side", "processes"), [(IMAGES, 5500, "1"), (IMAGES[:1], 8000, "1"), (IMAGES[:2], 9000, "2")]
+)
+def test_progress_is_a_bar_on_a_terminal(project: Project, images: list[str], side: int, processes: str) -> None:
     """A real terminal: a pseudo-terminal's other end shows what was drawn."""
-    large(project, *IMAGES)
+    large(project, *images, width=side, height=side)
     reader, writer = os.openpty()
     process = subprocess.Popen(
-        project.command("--processes", "1", "--refresh", *IMAGES),
+        project.command("--processes", processes, "--refresh", *images),
         stdout=subprocess.DEVNULL,
         stderr=writer,
         cwd=project.home,
@@ -250,7 +266,7 @@ def test_progress_is_a_bar_on_a_terminal(project: Project) -> None:
         pass  # the other end was closed
     os.close(reader)
     assert process.wait() == 0
-    assert re.search(rb"[1-6] of 6 images, [\d,]+ pictures, [\d,]+ a second", drawn)
+    assert re.search(rb"\d of %d images, [\d,]+ pictures, [\d,]+ a second" % len(images), drawn)
     assert b"left" in drawn
 
 

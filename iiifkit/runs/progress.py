@@ -7,6 +7,9 @@ from typing import Any
 PATIENCE = 1.0
 """Seconds before anything is shown: short runs end without."""
 
+LEAST = 0.05
+"""The part of an image that must be done before the time left can be told."""
+
 LINE_EVERY = 5.0
 """Seconds between two lines where there is no terminal."""
 
@@ -22,19 +25,19 @@ class Progress:
         self._bar: Any = None
         self._task: Any = None
 
-    def show(self, images: int, units: int) -> None:
-        """Note how many images are done and how many units there are."""
+    def show(self, images: int, units: int, share: float = 0.0) -> None:
+        """Note how many images are done, how many units there are, and how many images half-done ones amount to."""
         now = time.monotonic()
         if now < self._next or not units:
             return
-        text = self._text(images, units, now)
+        text = self._text(images, units, images + share, now)
         if not sys.stderr.isatty():
             self._next = now + LINE_EVERY
             self.say(text)
             return
         if self._bar is None:
             self._draw()
-        self._bar.update(self._task, completed=images, text=text)
+        self._bar.update(self._task, completed=images + share, text=text)
 
     def say(self, text: str) -> None:
         """Write a line, above the bar if there is one."""
@@ -55,9 +58,9 @@ class Progress:
         """The seconds since the start."""
         return time.monotonic() - self._started
 
-    def _text(self, images: int, units: int, now: float) -> str:
+    def _text(self, images: int, units: int, done: float, now: float) -> str:
         elapsed = now - self._started
-        left = f", about {_duration(elapsed * (self._total - images) / images)} left" if images else ""
+        left = f", about {_duration(elapsed * max(0.0, self._total - done) / done)} left" if done >= LEAST else ""
         return f"{images:,} of {self._total:,} images, {units:,} {self._unit}, {units / elapsed:,.0f} a second{left}"
 
     def _draw(self) -> None:

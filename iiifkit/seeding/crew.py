@@ -54,6 +54,11 @@ class Processes:
         """The number of pictures that are there so far."""
         return sum(worker.pictures for worker in self._workers)
 
+    @property
+    def share(self) -> float:
+        """How many images the work on those that are not done amounts to."""
+        return sum(worker.share for worker in self._workers)
+
     def close(self) -> None:
         """End the processes; work that is not done leaves nothing behind."""
         self._waiting.clear()
@@ -76,6 +81,7 @@ class _Worker(threading.Thread):
         self._stopping = False
         self._lock = threading.Lock()
         self._before = self._now = 0
+        self.share = 0.0
 
     @property
     def pictures(self) -> int:
@@ -109,10 +115,10 @@ class _Worker(threading.Thread):
             send(process.stdin, job)
             while (event := receive(process.stdout)) is not None:
                 if isinstance(event, Outcome):
-                    self._before, self._now = self._before + event.made + event.skipped, 0
+                    self._before, self._now, self.share = self._before + event.made + event.skipped, 0, 0.0
                     return event
                 if isinstance(event, Pictures):
-                    self._now = event.count
+                    self._now, self.share = event.count, event.share
         except (OSError, ValueError):
             pass
         status = self._end()

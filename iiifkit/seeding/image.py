@@ -80,6 +80,7 @@ class ImageSeeder:
         tree = self._tree(known)
         outcome.width, outcome.height = known.info.width, known.info.height
         outcome.scale_factors, outcome.tiles = tree.factors, tree.tiles()
+        tally.expected = outcome.tiles
         outcome.notes = [_excessive(factor, tree) for factor in tree.excessive]
         shelf = Shelf(service.derivatives, known, FORMATS[format].media_type, self._settings.refresh, tally)
         if any(map(shelf.lacks, tree.pictures())):

@@ -30,9 +30,10 @@ class Refused(msgspec.Struct, frozen=True, tag="refused"):
 
 
 class Pictures(msgspec.Struct, frozen=True, tag="pictures"):
-    """How many pictures of the present image are there."""
+    """How many pictures of the present image are there, and what part of it that is, 0 to 1."""
 
     count: int
+    share: float
 
 
 Event = Ready | Refused | Pictures | Outcome

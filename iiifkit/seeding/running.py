@@ -26,6 +26,10 @@ class Crew(Protocol):
     def pictures(self) -> int:
         """The number of pictures that are there so far."""
 
+    @property
+    def share(self) -> float:
+        """How many images the work on those that are not done amounts to."""
+
     def close(self) -> None:
         """Give back what is held; work that is not done is ended, with nothing left behind."""
 
@@ -53,7 +57,7 @@ def seed(config: str | None, jobs: list[Job], settings: Settings, processes: int
                     total.skipped += outcome.skipped
                     total.bytes += outcome.bytes
                     total.tiles += outcome.tiles
-                progress.show(images, crew.pictures)
+                progress.show(images, crew.pictures, crew.share)
     finally:
         outcomes.close()
         crew.close()
@@ -109,6 +113,11 @@ class Alone:
     def pictures(self) -> int:
         """See `Crew`."""
         return self._before + self._tally.done
+
+    @property
+    def share(self) -> float:
+        """See `Crew`."""
+        return self._tally.share
 
     def close(self) -> None:
         """See `Crew`."""

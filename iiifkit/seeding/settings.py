@@ -42,9 +42,10 @@ class Outcome(msgspec.Struct, kw_only=True, tag="outcome"):
 
 
 class Tally:
-    """Counts what is made, from several threads."""
+    """Counts what is made, from several threads. ``expected`` is about how many pictures there will be."""
 
     def __init__(self) -> None:
+        self.expected = 0
         self.made = self.skipped = self.bytes = 0
         self._lock = threading.Lock()
 
@@ -52,6 +53,11 @@ class Tally:
     def done(self) -> int:
         """The number of pictures that are there now."""
         return self.made + self.skipped
+
+    @property
+    def share(self) -> float:
+        """The part of the image that is there now, 0 to 1."""
+        return min(1.0, self.done / self.expected) if self.expected else 0.0
 
     def add(self, size: int | None) -> None:
         """Count a picture of ``size`` bytes; None is one that was there already."""

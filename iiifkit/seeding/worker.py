@@ -65,7 +65,7 @@ def _seed(seeder: "ImageSeeder", job: Job, output: IO[bytes]) -> None:
 
     def report() -> None:
         while not done.wait(TICK):
-            send(output, Pictures(tally.done))
+            send(output, Pictures(tally.done, tally.share))
 
     reporter = threading.Thread(target=report, daemon=True)
     reporter.start()
