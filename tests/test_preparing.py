@@ -3,6 +3,7 @@
 import io
 import os
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ from PIL import Image
 from iiifkit.assembly import assemble
 from iiifkit.blob import FileBlob
 from iiifkit.errors import BrokenImage
+from iiifkit.image_api.image import ImageInfo, Level
+from iiifkit.image_api.plan import Box, Plan
+from iiifkit.preparing import Preparing
 from iiifkit.pyramid import read_index
 from iiifkit.service import Service
 from iiifkit.tiff import Tiff
@@ -217,6 +221,13 @@ def test_a_damaged_pyramid_is_not_used_and_goes(
             assert difference(pixels(serving.answer(path, 3).body), expected) < 4
     assert [path.read_bytes() for path in built(tmp_path)] in ([], [sound]), "removed, or built anew"
     assert "a pyramid could not be read, so the original is" in caplog.text or "the image cache failed" in caplog.text
+
+
+@pytest.mark.parametrize(("tile", "wanted"), [(2048, False), (4096, True)])
+def test_a_pyramid_of_huge_tiles_is_prepared(tile: int, wanted: bool) -> None:
+    info = ImageInfo(20_000, 20_000, "tif", tile=(tile, tile), levels=(Level(10_000, 10_000, 1),))
+    plan = Plan(Box(0, 0, 512, 512), 256, 256, False, Fraction(0), "color", "jpg")
+    assert Preparing().starts_build(plan, info) is wanted
 
 
 # What a prepared pyramid holds

@@ -2,6 +2,9 @@
 
 import msgspec
 
+LARGEST_TILE = 2048
+"""The longest side of stored tiles, in pixels, that are worth reading one by one."""
+
 
 class Level(msgspec.Struct, frozen=True):
     """A smaller copy of the picture that is stored inside the same file.
@@ -44,5 +47,8 @@ class ImageInfo(msgspec.Struct, frozen=True):
 
     @property
     def is_pyramid(self) -> bool:
-        """Whether the file is tiled and holds smaller copies, so that every part of it is cheap to cut."""
-        return self.tile is not None and bool(self.levels)
+        """Whether the file is tiled and holds smaller copies, so that every part of it is cheap to cut.
+
+        Tiles so large that a small part takes the decoding of millions of pixels do not make it cheap.
+        """
+        return self.tile is not None and max(self.tile) <= LARGEST_TILE and bool(self.levels)

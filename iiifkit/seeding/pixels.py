@@ -50,7 +50,7 @@ def opened_for_tiles(
     if ready is not None:
         yield ready
         return
-    if (info.tile and info.levels) or max(info.width, info.height) <= tile or not service.renderer.builds:
+    if info.is_pyramid or max(info.width, info.height) <= tile or not service.renderer.builds:
         with service.originals.open(known) as blob:
             yield Opened(blob, info, None)
         return
