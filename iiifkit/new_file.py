@@ -6,10 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-try:
-    import fcntl
-except ImportError:
-    fcntl = None  # type: ignore[assignment]
+from .caches.hidden import mark_as_ours
 
 
 @contextmanager
@@ -50,9 +47,7 @@ def _nameless(folder: Path) -> int | None:
 
 
 def _named(path: Path) -> int:
-    """Return the descriptor of a new file; it is locked, so that a cache's cleaning sees that its writer lives."""
+    """Return the descriptor of a new file."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
-    if fcntl is not None:
-        with suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    mark_as_ours(descriptor)
     return descriptor

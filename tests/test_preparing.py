@@ -247,6 +247,8 @@ SOURCES: dict[str, Callable[[np.ndarray], bytes]] = {
     "turned.jpg": lambda array: pictures.oriented(array, 6),
     "planar.tif": pictures.planar_tiff,
     "lossless.webp": lambda array: pictures.encoded(array, "webp"),
+    "strips.tif": lambda array: pictures.encoded(array, "tif"),
+    "a.jp2": lambda array: pictures.encoded(array, "jp2"),
     "a.avif": lambda array: pictures.encoded(array, "avif"),
 }
 LOSSLESS = ("alpha.png", "deep.png", "deep.tif")

@@ -112,7 +112,7 @@ class HiddenFolder:
             # Somebody emptied the cache by removing its folder while the server was running.
             self.create()
             descriptor = os.open(path, _CREATE, 0o666)
-        _mark_as_ours(descriptor)
+        mark_as_ours(descriptor)
         return path, descriptor
 
     def _holds(self, name: str) -> bool:
@@ -136,7 +136,7 @@ def discard(path: Path) -> None:
         logger.warning("A temporary file of the cache stays behind: %s", error)
 
 
-def _mark_as_ours(descriptor: int) -> None:
+def mark_as_ours(descriptor: int) -> None:
     """Lock the file, so that `HiddenFolder.clean` of another process sees that its writer lives."""
     if fcntl is not None:
         try:

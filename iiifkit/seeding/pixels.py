@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..blob import FileBlob
+from ..caches.hidden import mark_as_ours
 from ..contracts import PyramidSettings
 from ..encoding import EncodeOptions, JpegOptions
 from ..engines.pillow_abilities import load_common
@@ -91,12 +92,13 @@ def temporary_file(folder: str | Path | None) -> Iterator[Path]:
             yield nameless
             return
     with tempfile.NamedTemporaryFile(prefix="iiifkit-", suffix=".tif", dir=folder, delete=False) as file:
+        mark_as_ours(file.fileno())
         named = Path(file.name)
-    try:
-        yield named
-    finally:
-        with suppress(FileNotFoundError):
-            named.unlink()
+        try:
+            yield named
+        finally:
+            with suppress(FileNotFoundError):
+                named.unlink()
 
 
 def halved(raster: Raster, width: int, height: int) -> Raster | None:
