@@ -134,6 +134,10 @@ class Service:
             return None
         return self.pyramids.find(resolved.known, self.originals.open)
 
+    def prepared(self, known: Known) -> bool:
+        """Return whether the image has a pyramid. Blocks. Raises a `SourceError` or an `ImageError`."""
+        return self.pyramids.find(known, self.originals.open) is not None
+
     def build(self, known: Known, work: Work = NO_LIMIT) -> bool:
         """Build the image's pyramid. Return False if another process is at it. Blocks, for seconds.
 

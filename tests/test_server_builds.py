@@ -71,14 +71,14 @@ def request(path: str) -> bytes:
     return f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()
 
 
-def connected(server: Server, pids: list[int], stack: ExitStack) -> list[socket.socket]:
-    """Open connections until every worker has one."""
+def connected(server: Server, pids: list[int], stack: ExitStack, each: int = 1) -> list[socket.socket]:
+    """Open connections until every worker has some."""
 
     def sockets() -> list[int]:
         return [sum(name.startswith("socket:") for name in open_files(pid)) for pid in pids]
 
     before, found = sockets(), []
-    while not all(now > then for now, then in zip(sockets(), before, strict=True)):
+    while not all(now >= then + each for now, then in zip(sockets(), before, strict=True)):
         assert len(found) < 300, "some worker takes no connections"
         found.append(stack.enter_context(server.connect()))
         time.sleep(0.01)
@@ -103,7 +103,10 @@ def workers(server: Server, count: int) -> list[int]:
         pids = children(server.process.pid)
         return [pid for pid in pids if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
-    wait_until(lambda: len(found()) == count, 30)
+    def at_work(pid: int) -> bool:
+        return any("iiifkit-metrics" in name for name in open_files(pid))
+
+    wait_until(lambda: len(found()) == count and all(map(at_work, found())), 30)
     return found()
 
 
@@ -135,6 +138,24 @@ def test_another_worker_goes_on_when_the_one_that_builds_is_killed(start: Serve,
     assert server.get(TILE).status == 200
     assert server.log.count("prepared 'large.png'") == 1
     assert len(files(images)) == 1
+
+
+def test_what_another_worker_built_is_there_at_once(start: Serve, tmp_path: Path, images: Path) -> None:
+    """Also for those who wait where another image is being built."""
+    folder = make_slow_pictures(tmp_path / "pictures")
+    (folder / "large.png").write_bytes(black_png(4_000, 4_000, 3))
+    server = start(folder, keeping(images), "--workers", "2")
+    pids = workers(server, 2)
+    with ExitStack() as stack:
+        first, *others = connected(server, pids, stack, 2)
+        first.sendall(request(TILE.replace("large", "slow")))
+        wait_until(lambda: any(builds(pid, images) for pid in pids))
+        for connection in others:
+            connection.sendall(request(TILE))
+        assert {answer_on(connection) for connection in others} == {200}
+        assert any(builds(pid, images) for pid in pids), "the slow one is not done yet"
+        assert answer_on(first) == 200
+    assert server.log.count("prepared 'large.png'") == 1
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])

@@ -271,9 +271,22 @@ class Pictures:
         return (await self._reads.run(look))[1]
 
     async def _build(self, known: Known, work: Work) -> None:
-        """Build a pyramid here, or wait until the process that builds it is done; waiting holds no thread."""
+        """Build a pyramid here, or wait until the process that builds it is done; waiting holds no thread.
+
+        Another process may be done before it is this one's turn to begin.
+        """
         cost = self._service.renderer.estimate_build(known.info)
-        while not await self._builds.run(lambda: self._service.build(known, work), cost):
+        while True:
+            turn = asyncio.ensure_future(self._builds.run(lambda: self._service.build(known, work), cost))
+            try:
+                while not turn.done():
+                    await asyncio.wait((turn,), timeout=POLL_SECONDS)
+                    if not turn.done() and await self._reads.run(lambda: self._service.prepared(known)):
+                        return
+                if turn.result():
+                    return
+            finally:
+                turn.cancel()
             await asyncio.sleep(POLL_SECONDS)
 
     async def _look(self, identifier: str) -> Known:
