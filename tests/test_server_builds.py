@@ -18,7 +18,7 @@ import pytest
 from conftest import Serve
 from PIL import Image
 from serving import Server
-from watching import black_png, children, make_slow_pictures, metric, wait_until
+from watching import black_png, children, lives, make_slow_pictures, metric, wait_until
 
 TILE = "/iiif/3/large.png/0,0,512,512/256,256/0/default.jpg"
 
@@ -176,6 +176,18 @@ def test_the_end_in_mid_build_leaves_no_file(
     assert metric(again, 'answers_total{how="slice"}') == 1
     assert [path.parent.name for path in files(images)] == ["%pyramids"]
     assert files(temporary) == []
+
+
+def test_workers_end_with_the_server_that_was_killed(start: Serve, folder: Path, images: Path) -> None:
+    server = start(folder, keeping(images), "--workers", "2")
+    pids = workers(server, 2)
+    asked(server)
+    wait_until(lambda: any(builds(pid, images) for pid in pids))
+    assert server.stop(signal.SIGKILL) == -signal.SIGKILL
+    wait_until(lambda: not any(map(lives, pids)), 30)
+    assert [path for path in files(images) if "%pyramids" not in str(path)] == []
+    again = start(folder, keeping(images), "--port", str(server.port))
+    assert again.get(TILE).status == 200
 
 
 def test_a_hang_up_in_mid_build_does_not_lose_the_pyramid(start: Serve, folder: Path, images: Path) -> None:

@@ -1,9 +1,11 @@
 """Running the server: in this process, or in several workers."""
 
+import multiprocessing
 import os
 import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -83,8 +85,17 @@ def run(raw: Mapping[str, Any], overrides: Mapping[str, Any], example: bool = Fa
 def worker() -> Application:
     """Return the application of a worker process, from the settings that its parent left in the environment."""
     start_messages()
+    threading.Thread(target=_end_with_parent, name="iiifkit-parent", daemon=True).start()
     settings = msgspec.json.decode(os.environ[SETTINGS])
     return _bounded_app(_assembled(**settings), Metrics(Path(os.environ[METRICS])), settings["example"])
+
+
+def _end_with_parent() -> None:
+    """Wait until the process that started this worker is gone, killed perhaps, and end too: the port becomes free."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _assembled(raw: Mapping[str, Any], overrides: Mapping[str, Any], example: bool) -> Assembly:
