@@ -62,6 +62,18 @@ def test_the_sum_is_told(project: Project) -> None:
     assert said == ["iiifkit: none.jpg: There is no image 'none.jpg'."]
 
 
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_a_cache_that_removes_what_is_seeded_is_told_of_once(project: Project, processes: str) -> None:
+    for name in IMAGES[:2]:
+        project.picture(name, 300, 200)
+    project.configure(derivatives__cache__limit=50, derivatives__cache__ttl=60)
+    done = project.seed("--processes", processes, *IMAGES[:2])
+    assert [line for line in done.stderr.splitlines() if line.startswith("iiifkit")] == [
+        "iiifkit: derivatives.cache.limit is 50 MB: of more tiles than that the oldest are removed again",
+        "iiifkit: derivatives.cache.ttl is 60 s: tiles that are older are removed again",
+    ]
+
+
 def worker_of(process: subprocess.Popen[str]) -> int:
     """The id of one worker process, once there is one."""
     for _ in range(400):

@@ -16,7 +16,7 @@ TICK = 0.2
 GRACE = 15.0
 """Seconds that a worker gets to end by itself."""
 
-Found = tuple[int, Outcome] | BaseException
+Found = tuple[int, Outcome] | Ready | BaseException
 
 
 class Processes:
@@ -26,6 +26,8 @@ class Processes:
         self._orders = Orders(config, settings, threads)
         self._waiting = deque(enumerate(jobs))
         self._total = len(jobs)
+        self.warnings: list[str] = []
+        self._warned = False
         self._events: queue.SimpleQueue[Found] = queue.SimpleQueue()
         self._workers = [_Worker(self._orders, self._waiting, self._events) for _ in range(count)]
 
@@ -46,6 +48,11 @@ class Processes:
                     continue
                 if isinstance(found, BaseException):
                     raise found
+                if isinstance(found, Ready):
+                    self.warnings += [] if self._warned else found.warnings
+                    self._warned = True
+                    yield None
+                    continue
                 early[found[0]] = found[1]
             yield early.pop(number)
 
@@ -140,6 +147,7 @@ class _Worker(threading.Thread):
             raise SetupError(answer.message) if answer.setup else BadRequest(answer.message)
         if not isinstance(answer, Ready):
             raise SetupError("A worker process could not be started.")
+        self._events.put(answer)
         return process
 
     def _end(self) -> int:

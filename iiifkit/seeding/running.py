@@ -17,7 +17,9 @@ from .starting import assembled, long_lived
 
 
 class Crew(Protocol):
-    """Those who do the work."""
+    """Those who do the work. ``warnings`` about the config are told by whoever takes them out."""
+
+    warnings: list[str]
 
     def outcomes(self) -> Generator[Outcome | None]:
         """Yield what became of every image, in order; None when there is only progress to be shown."""
@@ -49,6 +51,8 @@ def seed(config: str | None, jobs: list[Job], settings: Settings, processes: int
     try:
         with Report(Path(report) if report else None) as lines:
             for outcome in outcomes:
+                while crew.warnings:
+                    progress.say(f"iiifkit: {crew.warnings.pop(0)}")
                 if outcome is not None:
                     lines.add(outcome)
                     images += 1
@@ -101,6 +105,7 @@ class Alone:
 
             assembly = assembled(config)
             self._service = assembly.service
+            self.warnings = list(assembly.warnings)
             self._seeder = ImageSeeder(assembly, settings, processors(), self._stop)
         self._before = 0
         self._tally = Tally()

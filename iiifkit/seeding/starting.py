@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import msgspec
+from msgspec.structs import replace
+
 from ..errors import ConfigError
 
 if TYPE_CHECKING:
@@ -50,4 +53,12 @@ def assembled(config: str | None) -> "Assembly":
             '{"name": "Disk", "path": "tiles"}',
             "derivatives.cache",
         )
-    return assembly
+    return replace(assembly, warnings=(*assembly.warnings, *_bounds(assembly.config.derivatives_cache.options)))
+
+
+def _bounds(options: msgspec.Struct) -> Iterator[str]:
+    """Yield a warning for each option of a cache, by which what is seeded is removed again."""
+    if limit := getattr(options, "limit", 0):
+        yield f"derivatives.cache.limit is {limit:g} MB: of more tiles than that the oldest are removed again"
+    if ttl := getattr(options, "ttl", 0):
+        yield f"derivatives.cache.ttl is {ttl:g} s: tiles that are older are removed again"
