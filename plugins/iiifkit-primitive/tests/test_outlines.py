@@ -69,8 +69,15 @@ def depth_in_polygon(corners, x, y):
 
 
 def depth_in_curve(points, width, x, y):
-    """Half the width, less the distance to the curve; nothing is said of what is nearest to its ends."""
+    """Half the width, less the distance to the curve; nothing is said of what is nearest to its ends.
+
+    Nor of curves that somewhere bend in less than half their width: there their edge crosses itself.
+    """
     t = np.linspace(0, 1, 400)[:, None]
+    speed = 2 * (1 - t) * (points[1] - points[0]) + 2 * t * (points[2] - points[1])
+    bend = 2 * (points[2] - 2 * points[1] + points[0])
+    if (abs(speed[:, 0] * bend[1] - speed[:, 1] * bend[0]) * width / 2 > np.hypot(*speed.T) ** 3).any():
+        return np.zeros(x.shape)
     curve = (1 - t) ** 2 * points[0] + 2 * t * (1 - t) * points[1] + t**2 * points[2]
     distances = np.hypot(x[..., None] - curve[:, 0], y[..., None] - curve[:, 1])
     deep = width / 2 - distances.min(-1)
