@@ -6,6 +6,8 @@ import numpy
 import skimage
 from PIL import Image
 
+TIFF = {"tile": True, "tile_width": 256, "tile_height": 256, "compression": "jpeg", "Q": 85, "bigtiff": True}
+
 
 def photograph(path: Path, width: int, height: int, quality: int = 90) -> Path:
     """Write a JPEG of this size, unless it is there; the grain makes it compress as a photograph does."""
@@ -38,3 +40,18 @@ def tile_paths(identifier: str, width: int, height: int, tile: int, factors: lis
         for y in range(0, height - tile * factor + 1, tile * factor)
         for x in range(0, width - tile * factor + 1, tile * factor)
     ]
+
+
+def mosaic(path: Path, side: int, photo: Path) -> Path:
+    """Write a square picture of any size, by tiles of a photograph, without holding it in memory."""
+    if not path.exists():
+        import pyvips
+
+        image = pyvips.Image.new_from_file(str(photo))
+        times = -(-side // min(image.width, image.height))
+        image = image.replicate(times, times).crop(0, 0, side, side)
+        if path.suffix == ".tif":
+            image.tiffsave(str(path), **TIFF)
+        else:
+            image.jpegsave(str(path), Q=85)
+    return path

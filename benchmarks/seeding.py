@@ -19,10 +19,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from measuring import PYTHON, alternately, installed, machine, ratio
-from pictures import photograph
+from pictures import mosaic, photograph
 
 FACTORS = "8,4,2,1"
-TIFF = {"tile": True, "tile_width": 256, "tile_height": 256, "compression": "jpeg", "Q": 85, "bigtiff": True}
 
 DZSAVE = """
 import sys, pyvips
@@ -114,21 +113,6 @@ def versus(bench: Bench) -> None:
             "dzsave, one process for all",
             lambda: timed(bench.dzsave(*names)),
         )
-
-
-def mosaic(path: Path, side: int, photo: Path) -> Path:
-    """Write a square picture of any size, by tiles of a photograph, without holding it in memory."""
-    if not path.exists():
-        import pyvips
-
-        image = pyvips.Image.new_from_file(str(photo))
-        times = -(-side // min(image.width, image.height))
-        image = image.replicate(times, times).crop(0, 0, side, side)
-        if path.suffix == ".tif":
-            image.tiffsave(str(path), **TIFF)
-        else:
-            image.jpegsave(str(path), Q=85)
-    return path
 
 
 def growth(bench: Bench, sizes: tuple[int, ...]) -> None:

@@ -30,7 +30,7 @@ from measuring import (
     microseconds,
     ratio,
 )
-from pictures import photograph, pyramid, tile_paths
+from pictures import mosaic, photograph, pyramid, tile_paths
 
 IIPSRV = Path("/usr/lib/iipimage-server/iipsrv.fcgi")
 ROOT = "/iiif/3/"
@@ -201,6 +201,28 @@ def opening(work: Path, rounds: int) -> Iterator[str]:
     yield row("second visitor (wall)", seconds, ratio(seconds, firsts), "of the first; aim at most 0.1")
 
 
+def large(work: Path, megapixels: int) -> Iterator[str]:
+    """Serve tiles of a very large picture, as JPEG and as tiled TIFF, and tell the most memory that it took."""
+    folder = work / "large"
+    folder.mkdir()
+    side = int((megapixels * 1e6) ** 0.5)
+    photo = photograph(work / "photograph.jpg", 2048, 2048)
+    limits = {"deadline": 600}
+    for name in ("large.jpg", "large.tif"):
+        mosaic(folder / name, side, photo)
+        paths = tile_paths(name, side, side, 256, [1, 8, 64])
+        with iiifkit(folder, work, limits=limits) as server:
+            started = time.perf_counter()
+            fetch(server.port, [ROOT + paths[0]], 1)
+            first = time.perf_counter() - started
+            fetch(server.port, [ROOT + path for path in paths[:: max(1, len(paths) // 500)]])
+            yield (
+                f"| {megapixels} megapixels as {name[-3:]}: the first tile (wall) | {first * 1e6:,.0f} | at most "
+                f"{server.peak_megabytes():,.0f} MB of memory; aim 600 |"
+            )
+        (folder / name).unlink()
+
+
 def row(name: str, figures: list[float], ratio_: float, note: str = "") -> str:
     """Return a row of the table."""
     spread = f"{min(figures) * 1e6:,.0f} to {max(figures) * 1e6:,.0f}"
@@ -220,7 +242,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--short", action="store_true", help="only see that it works")
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--only", choices=["cached", "thumbnail", "tiles", "opening"])
+    parser.add_argument("--only", choices=["cached", "thumbnail", "tiles", "opening", "large"])
     chosen = parser.parse_args(arguments)
     installed()
     rounds, requests = (1, 300) if chosen.short else (chosen.rounds, 6000)
@@ -231,6 +253,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "thumbnail": lambda work: thumbnail(work, rounds),
         "tiles": lambda work: tiles(work, rounds, requests // 3),
         "opening": lambda work: opening(work, min(rounds, 5)),
+        "large": lambda work: large(work, 4 if chosen.short else 1000),
     }
     for name, part in parts.items():
         if chosen.only in (None, name):

@@ -14,7 +14,7 @@ from cachetools import LRUCache, TTLCache
 
 from .blob import Blob, BytesBlob
 from .contracts import NO_LIMIT, Cache, PyramidSettings, Work
-from .errors import CACHE_FAILURES, CacheError, ImageError, SourceChanged
+from .errors import CACHE_FAILURES, CacheError, ImageError
 from .image_api.formats import recognize
 from .image_api.image import ImageInfo
 from .image_api.plan import Plan
@@ -162,8 +162,8 @@ class Pyramids:
         return True
 
     def _remove(self, known: Known, error: Exception) -> bool:
-        """Remove a pyramid from the cache if it is damaged, and not only out of reach; return whether it was."""
-        damaged = isinstance(error, ImageError | SourceChanged)
+        """Remove a pyramid from the cache if it is damaged, not out of reach or replaced; return whether it was."""
+        damaged = isinstance(error, ImageError)
         if damaged:
             with suppress(*CACHE_FAILURES):
                 self._cache.delete(self._place(known)[0])

@@ -234,7 +234,7 @@ class TestDeleting:
         cache = open_cache()
         for key in ("photo.jpg", "photo.jpg/1", "photo.jpg/2/3", "photo.jpg.bak/1", "photo.jp", "photo.jpgx"):
             cache.put(key, b"picture", "tag", "image/jpeg")
-        neighbor = BucketOptions(path=there.path, prefix=there.prefix + "0", endpoint=there.endpoint)
+        neighbor = BucketOptions(path=there.path, prefix=there.prefix + "x", endpoint=there.endpoint)
         put(neighbor, "photo.jpg/1", b"picture")
         assert cache.delete("photo.jpg") == 3
         assert sorted(names(there)) == ["photo.jp", "photo.jpg.bak/1", "photo.jpgx"]
