@@ -3,20 +3,26 @@
 import http.client
 import re
 import socket
+import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
+import uvicorn
 from conftest import Serve
 from serving import Server
 from watching import descriptors, make_slow_pictures, memory, wait_until
+
+from iiifkit.server.protocol import BoundedProtocol
 
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 LAST_HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 IMAGE = "/iiif/3/300x200.jpg"
 HEAD_SECONDS = 0.5
+LONG = 30_000_000
 
 
 @pytest.fixture(scope="module")
@@ -285,6 +291,46 @@ def test_a_client_that_reads_slowly_gets_all_of_it(start: Serve, slow_pictures: 
             time.sleep(3 * len(part) / len(expected))
     answer = b"".join(parts)
     assert answer[answer.index(b"\r\n\r\n") + 4 :] == expected
+
+
+class Brief(BoundedProtocol):
+    stalled_seconds = 2.0
+
+
+@pytest.fixture
+def brief() -> Iterator[int]:
+    """The port of a server that keeps idle connections for a second, and answers with 30 MB."""
+
+    async def answer(scope: Any, receive: Any, send: Any) -> None:
+        headers = [(b"content-length", b"%d" % LONG)]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": bytes(LONG)})
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        settings = uvicorn.Config(answer, http=Brief, lifespan="off", log_config=None, timeout_keep_alive=1)
+        server = uvicorn.Server(settings)
+        thread = threading.Thread(target=server.run, args=([listening],))
+        thread.start()
+        yield listening.getsockname()[1]
+        server.should_exit = server.force_exit = True
+        thread.join()
+
+
+@pytest.mark.parametrize("reads", [True, False])
+def test_a_connection_is_not_idle_while_its_answer_is_taken(brief: int, reads: bool) -> None:
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+        connection.connect(("127.0.0.1", brief))
+        connection.sendall(HEALTH)
+        end, found = time.monotonic() + 3, 0
+        while time.monotonic() < end:
+            found += len(connection.recv(65_536)) if reads else 0
+            time.sleep(0.02)
+        connection.settimeout(2)
+        with suppress(TimeoutError, ConnectionError):
+            while part := connection.recv(1 << 20):
+                found += len(part)
+    assert (found > LONG) == reads
 
 
 @pytest.mark.parametrize(

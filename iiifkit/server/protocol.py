@@ -110,11 +110,13 @@ class BoundedProtocol(QuickProtocol):
         self._stop_stalled_timer()
 
     def timeout_keep_alive_handler(self) -> None:
-        """Close an idle connection; cut it off if its answer still lies here."""
-        if self.transport.get_write_buffer_size():
-            self.transport.abort()
-        else:
+        """Close an idle connection; one whose answer is still being taken is not idle, and is watched instead."""
+        if not self.transport.get_write_buffer_size():
             super().timeout_keep_alive_handler()
+            return
+        if self._stalled_timer is None:
+            self._start_stalled_timer()
+        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP."""
