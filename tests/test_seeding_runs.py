@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 import viewer_requests
 from PIL import Image
@@ -20,6 +21,8 @@ from seeding import Project
 from iiifkit.caches.hidden import JUST_MADE
 from iiifkit.errors import Stopped
 from iiifkit.runs.progress import Progress
+from iiifkit.seeding.protocol import Orders
+from iiifkit.seeding.settings import Settings
 from iiifkit.seeding.threads import in_threads
 
 IMAGES = [f"{number}.jpg" for number in range(6)]
@@ -119,6 +122,13 @@ def test_a_worker_that_dies_fails_its_image_and_not_the_run(project: Project) ->
     assert failed["failed"] == "The process that seeded it was killed by signal 9."
     assert f"{failed['source']}: The process" in errors
     project.seed("--processes", "2", *IMAGES[:4])
+
+
+def test_a_worker_ends_where_its_orders_break_off(project: Project) -> None:
+    orders = msgspec.json.encode(Orders(str(project.config), Settings(), 1)) + b'\n{"source":"0.j'
+    command = [sys.executable, "-m", "iiifkit.seeding.worker"]
+    done = subprocess.run(command, input=orders, capture_output=True, timeout=30, env=project.environ, check=True)
+    assert done.stderr == b""
 
 
 @pytest.mark.slow

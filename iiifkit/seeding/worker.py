@@ -55,6 +55,8 @@ def main() -> None:
 
 def _listen(file: IO[bytes], jobs: "queue.SimpleQueue[Job | None]", stop: Stop) -> None:
     for line in file:
+        if not line.endswith(b"\n"):
+            break  # whoever wrote it was killed
         jobs.put(msgspec.json.decode(line, type=Job))
     jobs.put(None)
     stop.stop()
