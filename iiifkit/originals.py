@@ -266,6 +266,8 @@ class _Kept(Blob):
                 log.warning("the image cache failed: %s", error)
                 # The failed one is not closed: others may be reading it.
                 self._blob, self._original = self._original(), None
+                # Whether reading takes a network, and where else the bytes are, is now the original's to tell.
+                self.path, self.remote = self._blob.path, self._blob.remote
             return self._blob
 
     def unchanged(self) -> bool:

@@ -225,6 +225,20 @@ class Fetched:
         return
 
 
+def test_what_takes_the_place_of_a_copy_says_where_it_is(tmp_path: Path) -> None:
+    """The server reads on its event loop what lies in a file, and nothing else."""
+    original = tmp_path / "rocket.jpg"
+    Image.fromarray(photograph("rocket.jpg")).save(original)
+    cache = DiskCache(tmp_path / "cache")
+    originals = Originals(Fetched(tmp_path), cache, PillowEngine().probe, ReadLimits(frozenset({"jpg"}), {}), "")
+    with originals.open(originals.look("rocket.jpg")) as blob:
+        copy = blob.path
+        assert copy is not None and copy.is_relative_to(tmp_path / "cache")
+        os.truncate(copy, 10)
+        assert blob.read_all() == original.read_bytes()
+        assert blob.path == original
+
+
 class Full(NullCache):
     def put(self, key: str, data: bytes | Path, tag: str, media_type: str) -> None:
         raise CacheError("It is full.")
