@@ -2,11 +2,13 @@
 
 import re
 import socket
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import Serve
+from PIL import Image
 from serving import Server
 from watching import make_slow_pictures, memory, wait_until
 
@@ -173,6 +175,33 @@ def test_a_cache_far_away_is_never_asked_on_the_event_loop(
     far = Pictures(pictures._service, *(Lane(name, 1, 1) for name in "abc"), Metrics(), "no-cache")
     assert isinstance(ask(far), Begun)
     assert place.asked == 0
+
+
+def test_an_image_that_is_called_info_json_is_not_taken_for_the_document(start: Serve, tmp_path: Path) -> None:
+    folder = tmp_path / "odd"
+    folder.mkdir()
+    Image.new("RGB", (30, 20)).save(folder / "info.json", "JPEG")
+    server = start(folder)
+    for _ in range(2):
+        assert server.get("/iiif/3/info.json").header("Location") == f"{server.base}/iiif/3/info.json/info.json"
+        assert server.get("/iiif/3/info.json/info.json").json["id"] == f"{server.base}/iiif/3/info.json"
+
+
+def test_what_is_remembered_of_requests_is_bounded_in_bytes(
+    picture_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rooms, "REMEMBERED_BYTES", 100_000)
+    pictures, _ = looking(picture_folder, tmp_path, monkeypatch, None)
+    assert isinstance(ask(pictures), Begun)
+    spelled = "".join(f"%{ord(letter):02X}" for letter in "300x200.jpg")
+    tracemalloc.start()
+    try:
+        for number in range(500):
+            path = f"/iiif/3/{spelled}/pct:0,0,50,{50 + number}.{'0' * 200}/10,10/0.{'0' * 200}/default.jpg"
+            assert pictures.at_once(Asked("GET", path, f"http://{'x' * 200}", {}, None)) is not None
+        assert tracemalloc.get_traced_memory()[0] < 1_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_bytes_at_hand(tmp_path: Path) -> None:

@@ -36,6 +36,11 @@ SLOW_SECONDS = 0.003
 WARY_SECONDS = 10.0
 """A look into a local cache that takes longer than the first holds up other answers, so threads do it for a while."""
 
+REMEMBERED_BYTES = 40_000_000
+"""About the memory of the requests that are remembered: some ten thousand, fewer if their addresses are very long."""
+
+REMEMBERED_DOCUMENTS = 2_000
+
 MOST_AT_ONCE = 1 << 20
 """Bytes of an entry of a local cache that is read on the event loop; larger ones take longer than a thread."""
 
@@ -82,7 +87,6 @@ class Pictures:
         builds: Lane,
         metrics: Metrics,
         cache_control: str,
-        remembered: int = 10_000,
     ) -> None:
         self._service = service
         self._renders = renders
@@ -96,8 +100,8 @@ class Pictures:
         location = service.derivatives.location
         self._local = location is not None and location.store == "file"
         self._slow_until = 0.0
-        self._ready: LRUCache[tuple[str, str], Ready] = LRUCache(remembered)
-        self._documents: LRUCache[tuple[str, str, str], Document] = LRUCache(remembered // 5)
+        self._ready: LRUCache[tuple[str, str], Ready] = LRUCache(REMEMBERED_BYTES, getsizeof=_weight)
+        self._documents: LRUCache[tuple[str, str, str], Document] = LRUCache(REMEMBERED_DOCUMENTS)
 
     def target(self, asked: Asked) -> Target:
         """Split off the version: ``/iiif/2/``, ``/iiif/3/``, or the default version without a prefix."""
@@ -203,7 +207,7 @@ class Pictures:
 
     def _information_at_once(self, asked: Asked) -> Reply | None:
         target = self.target(asked)
-        spelling = target.path.removesuffix("/info.json")
+        spelling = target.path.rpartition("/")[0]
         known = self._service.originals.fresh(decode_identifier(spelling))
         return self._information(asked, target, spelling, known) if known is not None else None
 
@@ -343,3 +347,8 @@ class Pictures:
 
     def _reply(self, ready: Ready, body: bytes, how: str) -> Reply:
         return Reply(200, ready.headers, body, how, ready.resolved.canonical, ready.encoded)
+
+
+def _weight(ready: Ready) -> int:
+    """Return about how many bytes of memory a request takes: its address, some of it several times over."""
+    return 2_000 + 4 * (len(ready.encoded) + len(ready.resolved.request.spelling))
