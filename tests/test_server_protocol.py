@@ -255,7 +255,7 @@ def test_a_second_head_on_a_connection_has_its_time_too(strict: Server) -> None:
 
 
 def test_a_late_head_never_takes_the_place_of_an_earlier_answer(start: Serve, slow_pictures: Path) -> None:
-    server = start(slow_pictures, {"server": {"header_timeout": 0.2}})
+    server = start(slow_pictures, {"server": {"header_timeout": 0.05}})
     asked = b"GET /iiif/3/slow.png/full/500,/0/default.jpg HTTP/1.1\r\nHost: x\r\n\r\nGET /heal"
     assert statuses(exchange(server, asked, seconds=30)) == [200]
 
