@@ -366,7 +366,7 @@ def test_the_deadline_bounds_the_answer_and_stops_the_work(
 
 
 def test_the_deadline_bounds_a_render_of_libvips(start: Serve, slow_pictures: Path) -> None:
-    server = start(slow_pictures, {"limits": {"deadline": 0.3}})
+    server = start(slow_pictures, {"limits": {"deadline": 0.05}})
     answer = server.get(SLOW.format(500))
     assert answer.status == 503
     wait_until(lambda: idle(server), 5)
