@@ -1,7 +1,11 @@
-"""Writing a large file so that it is there whole or not at all, and so that a killed process leaves nothing behind."""
+"""Large files that are there whole or not at all, and those that are only wanted for a while.
+
+Where the system can, they have no name until they are done, so that a killed process leaves nothing behind.
+"""
 
 import os
 import secrets
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,19 +17,36 @@ from .caches.hidden import mark_as_ours
 def new_file(target: Path) -> Iterator[Path]:
     """Hand out the path of an empty file, which becomes ``target`` if all goes well, and vanishes if not.
 
-    Where the system can, the file has no name until it is done. Raises `OSError`.
+    Raises `OSError`.
     """
-    hidden = target.with_name(f".iiifkit-{secrets.token_hex(8)}{target.suffix}")
-    descriptor = _nameless(target.parent)
-    path = hidden if descriptor is None else Path(f"/proc/self/fd/{descriptor}")
-    if descriptor is None:
-        descriptor = _named(hidden)
-    try:
+    with _begun(target.parent, target.suffix) as (path, hidden, descriptor):
         yield path
         if path is not hidden:
             # Only with a folder given, which an absolute path does not need, Python makes the call that follows links.
             os.link(path, hidden, src_dir_fd=descriptor, follow_symlinks=True)
         hidden.replace(target)
+
+
+@contextmanager
+def passing_file(folder: str | Path | None) -> Iterator[Path]:
+    """Hand out the path of an empty file that vanishes afterwards; None is the system's folder for such files.
+
+    Raises `OSError` if there is no place for one.
+    """
+    with _begun(Path(folder or tempfile.gettempdir()), ".tif") as (path, _, _):
+        yield path
+
+
+@contextmanager
+def _begun(folder: Path, suffix: str) -> Iterator[tuple[Path, Path, int]]:
+    """Hand out the path of an empty file, the name that it may take for a while, and its descriptor."""
+    hidden = folder / f".iiifkit-{secrets.token_hex(8)}{suffix}"
+    descriptor = _nameless(folder)
+    path = hidden if descriptor is None else Path(f"/proc/self/fd/{descriptor}")
+    if descriptor is None:
+        descriptor = _named(hidden)
+    try:
+        yield path, hidden, descriptor
     finally:
         os.close(descriptor)
         with suppress(FileNotFoundError):

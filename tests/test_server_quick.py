@@ -1,5 +1,6 @@
 """Answers that need no waiting: the same as the others, in their order, and no way around the bounds."""
 
+import inspect
 import re
 import socket
 import tracemalloc
@@ -10,7 +11,8 @@ import pytest
 from conftest import Serve
 from PIL import Image
 from serving import Server
-from watching import make_slow_pictures, memory, wait_until
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from watching import install_plugin, make_slow_pictures, memory, wait_until
 
 from iiifkit.assembly import assemble
 from iiifkit.blob import BytesBlob, FileBlob
@@ -220,3 +222,37 @@ def test_bytes_at_hand(tmp_path: Path) -> None:
 def test_a_header_is_one_line(value: bytes) -> None:
     with pytest.raises(ValueError, match="one line"):
         encode([(b"link", value)])
+
+
+def test_uvicorn_still_has_the_place_where_the_quick_way_branches_off() -> None:
+    """Without it all answers would be right, but none would be quick."""
+    assert list(inspect.signature(HttpToolsProtocol._start_asgi_task).parameters) == ["self", "cycle", "app"]
+
+
+def test_a_cache_that_keeps_no_bytes_is_an_internal_error_and_not_a_bad_request(
+    start: Serve, picture_folder: Path, tmp_path: Path
+) -> None:
+    code = """
+        from iiifkit import Blob, Offer, hookimpl
+
+        class Text(Blob):
+            size, version = 1, "1"
+            def read(self, offset, length):
+                return 7
+
+        class Odd:
+            instant, location, workspace = True, None, None
+            def get(self, key, tag):
+                return Text()
+            def put(self, *_): ...
+            def close(self): ...
+
+        @hookimpl
+        def iiifkit_caches():
+            return {"Odd": Offer(lambda options, environment: Odd())}
+    """
+    environ = install_plugin(tmp_path / "plugin", "odd-cache", code)
+    server = start(picture_folder, {"derivatives": {"cache": {"name": "Odd"}}}, **environ)
+    for _ in range(2):
+        assert server.get(PICTURE).status == 500
+    assert server.get("/healthz").status == 200

@@ -1,17 +1,16 @@
 """Where the pixels of tiles come from: the image's own pyramid, or one that is built for the occasion and vanishes."""
 
-import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from ..blob import FileBlob
-from ..caches.hidden import mark_as_ours
 from ..contracts import PyramidSettings
 from ..encoding import EncodeOptions, JpegOptions
 from ..engines.pillow_abilities import load_common
 from ..engines.pillow_pixels import scale
+from ..new_file import passing_file
 from ..originals import Known
 from ..preparing import LOSSY, Opened
 from ..pyramid import Pyramid, read_index
@@ -56,7 +55,7 @@ def opened_for_tiles(
             yield Opened(blob, info, None)
         return
     quality = _stored_quality(service, known, format, tile, encode)
-    with temporary_file(folder) as path:
+    with passing_file(folder) as path:
         # Small pictures are made with it; while libvips builds, outside of Python, there is time to load it.
         threading.Thread(target=load_common, name="iiifkit-load", daemon=True).start()
         with stop.long_work() as work, service.originals.open(known) as blob:
@@ -78,27 +77,6 @@ def _stored_quality(service: Service, known: Known, format: str, tile: int, enco
     quality = encode.jpg.quality
     plain = encode.jpg == JpegOptions(quality=quality) and quality <= MOST_SUBSAMPLED
     return quality if plain and format == "jpg" and tile % 16 == 0 else None
-
-
-@contextmanager
-def temporary_file(folder: str | Path | None) -> Iterator[Path]:
-    """Hand out the path of an empty file that vanishes afterwards; where the system can, even if the process is killed.
-
-    Raises `OSError` if there is no place for one.
-    """
-    with tempfile.TemporaryFile(prefix="iiifkit-", dir=folder) as file:
-        nameless = Path(f"/proc/self/fd/{file.fileno()}")
-        if nameless.exists():
-            yield nameless
-            return
-    with tempfile.NamedTemporaryFile(prefix="iiifkit-", suffix=".tif", dir=folder, delete=False) as file:
-        mark_as_ours(file.fileno())
-        named = Path(file.name)
-        try:
-            yield named
-        finally:
-            with suppress(FileNotFoundError):
-                named.unlink()
 
 
 def halved(raster: Raster, width: int, height: int) -> Raster | None:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
@@ -19,7 +19,6 @@ class Addresses:
 
     base_url: str | None = None
     trusted: Sequence[IPv4Network | IPv6Network] = ()
-    _cache: dict[str, bool] = field(default_factory=dict, repr=False)
 
     @property
     def prefix(self) -> str:

@@ -59,7 +59,7 @@ class Gate:
             reply = self._at_once(request)
         except Exception:
             return None
-        if isinstance(reply, Reply):
+        if isinstance(reply, Reply) and isinstance(reply.body, bytes):  # a plugin's cache may keep something else
             self._note(request, reply, time.perf_counter() - started)
             return reply
         scope[_LOOKED] = request, reply

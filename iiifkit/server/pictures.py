@@ -1,6 +1,7 @@
 """The line with threads between its steps: from a request to a reply, for pictures and for info.json."""
 
 import asyncio
+import threading
 import time
 
 import msgspec
@@ -279,18 +280,25 @@ class Pictures:
 
         Another process may be done before it is this one's turn to begin.
         """
-        cost = self._service.renderer.estimate_build(known.info)
+        cost, begun = self._service.renderer.estimate_build(known.info), threading.Event()
+
+        def build() -> bool:
+            begun.set()
+            return self._service.build(known, work)
+
         while True:
-            turn = asyncio.ensure_future(self._builds.run(lambda: self._service.build(known, work), cost))
+            turn = asyncio.ensure_future(self._builds.run(build, cost))
             try:
                 while not turn.done():
-                    await asyncio.wait((turn,), timeout=POLL_SECONDS)
-                    if not turn.done() and await self._reads.run(lambda: self._service.prepared(known)):
+                    await asyncio.wait((turn,), timeout=None if begun.is_set() else POLL_SECONDS)
+                    waits = not turn.done() and not begun.is_set()
+                    if waits and await self._reads.run(lambda: self._service.prepared(known)):
                         return
                 if turn.result():
                     return
             finally:
                 turn.cancel()
+            begun.clear()
             await asyncio.sleep(POLL_SECONDS)
 
     async def _look(self, identifier: str) -> Known:
