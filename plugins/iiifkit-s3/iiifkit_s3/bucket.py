@@ -108,7 +108,8 @@ class Bucket:
 
 
 def _connect(options: BucketOptions, where: str) -> tuple[Any, Any]:
-    """Return a client of botocore and the transport that it sends through."""
+    """Return a client of boto3 and the transport that it sends through."""
+    from boto3.session import Session
     from botocore import UNSIGNED
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError
@@ -134,7 +135,8 @@ def _connect(options: BucketOptions, where: str) -> tuple[Any, Any]:
     )
     region = options.region or session.get_config_variable("region") or _DEFAULT_REGION
     try:
-        client = session.create_client("s3", region_name=region, endpoint_url=options.endpoint or None, config=config)
+        boto = Session(botocore_session=session)
+        client = boto.client("s3", region_name=region, endpoint_url=options.endpoint or None, config=config)
     except (BotoCoreError, ValueError) as error:
         raise ConfigError("no server can be found by this region and endpoint", f"{where}.region") from error
     certificates = get_cert_path(session.get_config_variable("ca_bundle") or True)
