@@ -16,6 +16,7 @@ from .blob import Blob, BytesBlob
 from .contracts import NO_LIMIT, Cache, PyramidSettings, Work
 from .errors import CACHE_FAILURES, CacheError, ImageError
 from .image_api.formats import recognize
+from .image_api.geometry import square
 from .image_api.image import ImageInfo
 from .image_api.plan import Plan
 from .image_api.tiles import tile_side
@@ -66,13 +67,17 @@ class Preparing(msgspec.Struct, frozen=True):
         return same_size and not region.x % side and not region.y % side
 
     def starts_build(self, plan: Plan, info: ImageInfo) -> bool:
-        """Return whether a plan would decode many pixels for few, so that building a pyramid first is worth it."""
+        """Return whether a plan would decode many pixels for few, so that building a pyramid first is worth it.
+
+        The square in the middle, of which thumbnails are made, does not count, however long the image is.
+        """
         region = plan.region
         return (
             self.enabled
             and info.pixels >= self.min_pixels
             and not info.is_pyramid
             and 2 * region.width * region.height <= info.pixels
+            and region != square(info.width, info.height)
             and self.reads_pyramid(plan, info)
         )
 

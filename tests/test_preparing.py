@@ -223,6 +223,12 @@ def test_a_damaged_pyramid_is_not_used_and_goes(
     assert "a pyramid could not be read, so the original is" in caplog.text or "the image cache failed" in caplog.text
 
 
+@pytest.mark.parametrize(("region", "wanted"), [(Box(9_000, 0, 2_000, 2_000), False), (Box(0, 0, 2_000, 2_000), True)])
+def test_a_square_thumbnail_of_a_panorama_starts_no_build(region: Box, wanted: bool) -> None:
+    info = ImageInfo(20_000, 2_000, "jpg")
+    assert Preparing().starts_build(Plan(region, 150, 150, False, Fraction(0), "color", "jpg"), info) is wanted
+
+
 @pytest.mark.parametrize(("tile", "wanted"), [(2048, False), (4096, True)])
 def test_a_pyramid_of_huge_tiles_is_prepared(tile: int, wanted: bool) -> None:
     info = ImageInfo(20_000, 20_000, "tif", tile=(tile, tile), levels=(Level(10_000, 10_000, 1),))

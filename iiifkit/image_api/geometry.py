@@ -93,8 +93,7 @@ def crop(region: Region, width: int, height: int) -> Box:
     if region.kind == "full":
         return Box(0, 0, width, height)
     if region.kind == "regionSquare":
-        side = min(width, height)
-        return Box((width - side) // 2, (height - side) // 2, side, side)
+        return square(width, height)
     x, y, w, h = region.numbers
     if region.kind == "regionByPct":
         x, y = Fraction(x * width, 100), Fraction(y * height, 100)
@@ -103,6 +102,12 @@ def crop(region: Region, width: int, height: int) -> Box:
     if left >= width or top >= height:
         raise BadRequest(f"The region {region.text!r} lies outside the image of {width}x{height} pixels.")
     return Box(left, top, min(max(1, half_up(w)), width - left), min(max(1, half_up(h)), height - top))
+
+
+def square(width: int, height: int) -> Box:
+    """Return the largest square in the middle of a ``width`` x ``height`` image (4.1)."""
+    side = min(width, height)
+    return Box((width - side) // 2, (height - side) // 2, side, side)
 
 
 def scaled(size: Size, region: Box, limits: Limits, version: int = 3) -> tuple[int, int]:
