@@ -89,7 +89,7 @@ class Visit:
 
     def check(self, *origins: str) -> None:
         """Nothing was complained about, everything came, and nothing was asked of another host."""
-        assert self.complaints == []
+        assert self.complaints == [], self.complaints
         assert {address: status for address, status in self.came.items() if status >= 400} == {}
         elsewhere = [address for address in self.asked if not address.startswith((*origins, "blob:", "data:"))]
         assert elsewhere == []
