@@ -14,7 +14,7 @@ import pytest
 import uvicorn
 from conftest import Serve
 from serving import Server
-from watching import descriptors, make_slow_pictures, memory, wait_until
+from watching import descriptors, holds, make_slow_pictures, memory, wait_until
 
 from iiifkit.server.protocol import BoundedProtocol
 
@@ -265,13 +265,12 @@ def test_a_client_that_does_not_read_is_cut_off(start: Serve, slow_pictures: Pat
     server = start(slow_pictures, {"limits": {"deadline": 3}})
     target = b"GET /iiif/3/noise.png/full/max/0/default.png HTTP/1.1\r\nHost: x\r\n\r\n"
     assert server.get("/iiif/3/noise.png/full/max/0/default.png").status == 200
-    idle = descriptors(server)
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.connect(("127.0.0.1", server.port))
         connection.sendall(target)
-        wait_until(lambda: descriptors(server) > idle)
-        wait_until(lambda: descriptors(server) == idle, 15)
+        wait_until(lambda: holds(server, connection))
+        wait_until(lambda: not holds(server, connection), 15)
     assert server.get("/healthz").status == 200
 
 

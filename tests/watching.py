@@ -2,11 +2,13 @@
 
 import os
 import re
+import socket
 import struct
 import textwrap
 import time
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +94,24 @@ def threads(server: Server) -> int:
 
 def descriptors(server: Server) -> int:
     return len(list(Path(f"/proc/{server.process.pid}/fd").iterdir()))
+
+
+def holds(server: Server, connection: socket.socket) -> bool:
+    """Whether a server's process has its end of a client's connection open (over IPv4)."""
+    ends = [f":{port:04X}" for port in (server.port, connection.getsockname()[1])]
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        _, local, remote, *rest = line.split()
+        if local.endswith(ends[0]) and remote.endswith(ends[1]):
+            return f"socket:[{rest[6]}]" in _opened(server)
+    return False
+
+
+def _opened(server: Server) -> set[str]:
+    found = set()
+    for descriptor in Path(f"/proc/{server.process.pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # it was closed since
+            found.add(str(descriptor.readlink()))
+    return found
 
 
 def processor_seconds(server: Server) -> float:
