@@ -11,16 +11,9 @@ import numpy as np
 import skimage
 from PIL import Image
 
+from iiifkit.testing.pictures import PILLOW_NAMES as PILLOW_NAMES
+
 DATA = Path(skimage.__file__).parent / "data"
-PILLOW_NAMES = {
-    "jpg": "JPEG",
-    "png": "PNG",
-    "tif": "TIFF",
-    "gif": "GIF",
-    "webp": "WEBP",
-    "avif": "AVIF",
-    "jp2": "JPEG2000",
-}
 LOSSLESS: dict[str, dict[str, Any]] = {
     "jpg": {"quality": 100, "subsampling": "4:4:4"},
     "png": {},
